@@ -1,0 +1,11 @@
+//! skcomm-tui: one message, many paths.
+//!
+//! The library behind the binaries `skcomm-tui` (the screen) and `skcomm` (the command line).
+//! `ARCHITECTURE.md` names the rooms and who may know whom; a room imports only rooms below it:
+//! `wire`, `pgp` < `identity`, `home`, `delivery` < `store`, `transport` < `node` < the faces.
+
+pub mod delivery;
+pub mod identity;
+pub mod node;
+pub mod transport;
+pub mod wire;

@@ -1,0 +1,193 @@
+//! Identifiers: envelopes, threads, keys.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use thiserror::Error;
+use uuid::Uuid;
+
+use super::limits;
+
+/// Why a string is not a valid identifier.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum IdError {
+    /// Not a UUID in the hyphenated form, or of another version than 4 or 7.
+    #[error("not a version 4 or 7 UUID")]
+    Envelope,
+    /// Empty, too long, or with control characters.
+    #[error("a thread id has 1 to {} bytes and no control characters", limits::THREAD_ID_BYTES)]
+    Thread,
+    /// Not 40 or 64 hexadecimal digits.
+    #[error("a fingerprint has 40 or 64 hexadecimal digits")]
+    Fingerprint,
+}
+
+/// The identity of one envelope: a UUID of version 4 or 7 (RFC 9562). The key of deduplication.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EnvelopeId(Uuid);
+
+impl EnvelopeId {
+    /// Makes an id from 16 bytes of randomness (the version and variant bits are set here).
+    pub fn from_random(random: [u8; 16]) -> Self {
+        Self(uuid::Builder::from_random_bytes(random).into_uuid())
+    }
+
+    /// The 16 bytes of the UUID.
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+
+    /// From the 16 bytes of a UUID.
+    ///
+    /// # Errors
+    /// [`IdError::Envelope`] if it is of another version than 4 or 7.
+    pub fn from_bytes(bytes: [u8; 16]) -> Result<Self, IdError> {
+        let uuid = Uuid::from_bytes(bytes);
+        match uuid.get_version_num() {
+            4 | 7 => Ok(Self(uuid)),
+            _ => Err(IdError::Envelope),
+        }
+    }
+}
+
+impl fmt::Display for EnvelopeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_hyphenated().fmt(f)
+    }
+}
+
+impl FromStr for EnvelopeId {
+    type Err = IdError;
+
+    fn from_str(s: &str) -> Result<Self, IdError> {
+        if s.len() != 36 {
+            return Err(IdError::Envelope);
+        }
+        Self::from_bytes(Uuid::parse_str(s).map_err(|_| IdError::Envelope)?.into_bytes())
+    }
+}
+
+/// The name of a thread inside the conversation with one peer: 1 to 256 bytes, no control characters.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ThreadId(String);
+
+impl ThreadId {
+    /// The thread of messages that name none.
+    pub const GENERAL: &'static str = "general";
+
+    /// The thread of messages that name none.
+    pub fn general() -> Self {
+        Self(Self::GENERAL.to_owned())
+    }
+
+    /// The id as text. It may hold bidi marks and the like: show it through `SafeText`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ThreadId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for ThreadId {
+    type Err = IdError;
+
+    fn from_str(s: &str) -> Result<Self, IdError> {
+        if s.is_empty() || s.len() > limits::THREAD_ID_BYTES || s.chars().any(char::is_control) {
+            return Err(IdError::Thread);
+        }
+        Ok(Self(s.to_owned()))
+    }
+}
+
+/// The fingerprint of an OpenPGP certificate: 20 bytes (v4) or 32 bytes (v6), RFC 9580 section 5.5.4.
+/// Shown as upper-case hexadecimal; read with or without spaces, in either case.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Fingerprint {
+    bytes: [u8; 32],
+    len: u8,
+}
+
+impl Fingerprint {
+    /// From 20 or 32 bytes.
+    ///
+    /// # Errors
+    /// [`IdError::Fingerprint`] for any other length.
+    pub fn from_bytes(raw: &[u8]) -> Result<Self, IdError> {
+        let len = match raw.len() {
+            20 => 20,
+            32 => 32,
+            _ => return Err(IdError::Fingerprint),
+        };
+        let mut bytes = [0; 32];
+        bytes[..raw.len()].copy_from_slice(raw);
+        Ok(Self { bytes, len })
+    }
+
+    /// The 20 or 32 bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+
+    /// The first eight hexadecimal digits, for lists and logs.
+    pub fn short(&self) -> String {
+        self.to_string()[..8].to_owned()
+    }
+
+    /// Hexadecimal digits in groups of four, for comparison by eye.
+    pub fn grouped(&self) -> String {
+        let hex = self.to_string();
+        let groups: Vec<&str> = (0..hex.len()).step_by(4).map(|i| &hex[i..i + 4]).collect();
+        groups.join(" ")
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_bytes().iter().try_for_each(|b| write!(f, "{b:02X}"))
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Fingerprint({self})")
+    }
+}
+
+impl FromStr for Fingerprint {
+    type Err = IdError;
+
+    fn from_str(s: &str) -> Result<Self, IdError> {
+        let mut raw = [0u8; 32];
+        let mut digits = 0;
+        for c in s.chars().filter(|c| *c != ' ') {
+            let value = c.to_digit(16).ok_or(IdError::Fingerprint)? as u8;
+            let slot = raw.get_mut(digits / 2).ok_or(IdError::Fingerprint)?;
+            *slot = *slot << 4 | value;
+            digits += 1;
+        }
+        if digits % 2 != 0 {
+            return Err(IdError::Fingerprint);
+        }
+        Self::from_bytes(&raw[..digits / 2])
+    }
+}
+
+macro_rules! serde_as_string {
+    ($($name:ty),*) => {$(
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+                s.collect_str(self)
+            }
+        }
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                std::borrow::Cow::<'de, str>::deserialize(d)?.parse().map_err(D::Error::custom)
+            }
+        }
+    )*};
+}
+serde_as_string!(EnvelopeId, ThreadId, Fingerprint);
