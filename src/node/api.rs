@@ -11,7 +11,7 @@ use crate::{
     delivery::{AttemptRecord, Capabilities, MessageState, Reason, TransportId},
     identity::TrustLevel,
     transport::TransportState,
-    wire::{EnvelopeId, Fingerprint, Mode, PayloadType, SafeText, ThreadId, Timestamp, Urgency},
+    wire::{Conversation, EnvelopeId, Fingerprint, Mode, PayloadType, SafeText, ThreadId, Timestamp, Urgency},
 };
 
 /// How a face names a peer: by name, FQID or fingerprint (at least eight digits).
@@ -154,15 +154,6 @@ pub enum Command {
     },
     /// Shut the node down cleanly. Answer: [`Reply::Done`].
     Shutdown,
-}
-
-/// A conversation: one peer, one thread.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Conversation {
-    /// The peer.
-    pub peer: Fingerprint,
-    /// The thread.
-    pub thread_id: ThreadId,
 }
 
 /// A message to be sent.

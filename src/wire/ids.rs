@@ -176,6 +176,15 @@ impl FromStr for Fingerprint {
     }
 }
 
+/// A conversation: one peer, one thread.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Conversation {
+    /// The peer.
+    pub peer: Fingerprint,
+    /// The thread.
+    pub thread_id: ThreadId,
+}
+
 macro_rules! serde_as_string {
     ($($name:ty),*) => {$(
         impl Serialize for $name {

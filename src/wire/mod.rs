@@ -9,6 +9,6 @@ mod text;
 mod time;
 
 pub use envelope::{Envelope, Metadata, Mode, Party, Payload, PayloadType, Routing, Urgency};
-pub use ids::{EnvelopeId, Fingerprint, IdError, ThreadId};
+pub use ids::{Conversation, EnvelopeId, Fingerprint, IdError, ThreadId};
 pub use text::SafeText;
 pub use time::Timestamp;
