@@ -1,18 +1,15 @@
-//! Who is who: FQIDs, peers and their routes, trust levels and what each allows.
+//! Who is who: FQIDs, peers and their routes, trust levels and what each allows, pinned keys.
+//!
+//! This room is deterministic and never talks to a network or a disk.
 
-use serde::{Deserialize, Serialize};
+mod book;
+mod fqid;
+mod name;
+mod peer;
+mod trust;
 
-/// How far a peer is trusted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TrustLevel {
-    /// Pinned on first use, never compared.
-    #[default]
-    Untrusted,
-    /// The user compared the fingerprint.
-    Verified,
-    /// The user decided so, or accepted a sovereign peer's word.
-    Trusted,
-    /// All conditions of the Cloud 9 checklist hold and the user confirmed.
-    Sovereign,
-}
+pub use book::{KeyVerdict, LookupError, PeerBook};
+pub use fqid::{Fqid, FqidError};
+pub use name::{PeerName, PeerNameError};
+pub use peer::{PeerKeyEvent, PeerProfile, RouteEntry};
+pub use trust::{Permission, TrustLevel};

@@ -147,6 +147,11 @@ pub enum Command {
         /// Mute or not.
         muted: bool,
     },
+    /// Accept a stranger who wrote to us: from now on it is answered like any untrusted peer. Answer: [`Reply::Peer`].
+    RequestAccept {
+        /// Whom.
+        peer: PeerRef,
+    },
     /// Our own certificate, or a peer's, armored. Answer: [`Reply::Certificate`].
     KeyExport {
         /// A peer, or ourselves when none.
@@ -361,6 +366,9 @@ pub struct Peer {
     pub blocked: bool,
     /// Muted by the user.
     pub muted: bool,
+    /// A stranger who wrote to us and waits to be accepted; it gets no acks until then.
+    #[serde(default)]
+    pub request: bool,
     /// Something the user should know, such as a name that looks like another peer's.
     pub warning: Option<SafeText>,
     /// The key's properties; none without a key.

@@ -1,0 +1,97 @@
+//! config.yml.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{identity::Fqid, wire::Mode};
+
+/// The content of config.yml. Everything has a default.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Who we are.
+    pub identity: IdentityConfig,
+    /// What a message gets that asks for nothing else.
+    pub defaults: Defaults,
+    /// The screen.
+    pub ui: UiConfig,
+}
+
+/// Who we are.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct IdentityConfig {
+    /// The name others see.
+    pub name: String,
+    /// `agent@operator.realm`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fqid: Option<Fqid>,
+}
+
+/// What a message gets that asks for nothing else.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Defaults {
+    /// Routing mode.
+    pub mode: Mode,
+    /// Time to live in seconds, at most 28 days.
+    pub ttl_seconds: u64,
+    /// Rounds over all paths before a message counts as failed.
+    pub max_retries: u32,
+    /// Whether the sender is told when its message was on the screen.
+    pub read_receipts: bool,
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        Self { mode: Mode::Failover, ttl_seconds: 86_400, max_retries: 5, read_receipts: true }
+    }
+}
+
+/// The screen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct UiConfig {
+    /// A preset or a file in the user's themes folder.
+    pub theme: String,
+    /// A preset or a file in the user's keymaps folder.
+    pub keymap: String,
+    /// Most frames a second.
+    pub fps: u16,
+    /// Only ASCII on the screen.
+    pub ascii: bool,
+    /// No flashes.
+    pub reduced_motion: bool,
+}
+
+impl Default for UiConfig {
+    fn default() -> Self {
+        Self { theme: "auto".into(), keymap: "default".into(), fps: 60, ascii: false, reduced_motion: false }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::home::Home;
+
+    #[test]
+    fn errors_name_file_and_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(dir.path());
+        std::fs::write(dir.path().join("config.yml"), "identity:\n  name: Opus\nui:\n  theem: dark\n").unwrap();
+        let text = home.config().unwrap_err().to_string();
+        assert!(text.contains("config.yml:4") && text.contains("theem") && text.contains("theme"), "{text}");
+    }
+
+    #[test]
+    fn what_is_saved_is_read_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(dir.path());
+        assert_eq!(home.config().unwrap(), Config::default());
+        let mut config = Config::default();
+        config.identity.name = "Opus: the \"first\"".into();
+        config.identity.fqid = Some("opus@casey.douno".parse().unwrap());
+        home.save_config(&config).unwrap();
+        assert_eq!(home.config().unwrap(), config);
+    }
+}

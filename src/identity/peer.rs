@@ -1,0 +1,108 @@
+//! A peer as it is kept in `peers/NAME.yml`.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Fqid, PeerName, TrustLevel};
+use crate::{
+    delivery::TransportId,
+    wire::{Fingerprint, Mode, Timestamp},
+};
+
+/// Everything the user knows and decided about one peer, without its certificate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PeerProfile {
+    /// The local name.
+    pub name: PeerName,
+    /// The pinned key: the first one seen, or the one the user gave. None until one is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<Fingerprint>,
+    /// `agent@operator.realm`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fqid: Option<Fqid>,
+    /// The trust level.
+    #[serde(default)]
+    pub trust: TrustLevel,
+    /// Where it is reached, in the user's order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<RouteEntry>,
+    /// Mode to use when a message names none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_mode: Option<Mode>,
+    /// Blocked by the user.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub blocked: bool,
+    /// Muted by the user.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub muted: bool,
+    /// A stranger who wrote to us and whom the user has not accepted yet.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub request: bool,
+    /// A key that wants to take the pinned one's place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conflict: Option<Fingerprint>,
+    /// Whether a verified envelope ever came from it: then it holds our certificate and introductions end.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub heard: bool,
+    /// What happened to its key, oldest first, at most 64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub key_history: Vec<PeerKeyEvent>,
+}
+
+/// One way to reach a peer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RouteEntry {
+    /// The configured transport.
+    pub transport: TransportId,
+    /// The peer's address on it.
+    pub address: String,
+}
+
+/// Something that happened to a peer's key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PeerKeyEvent {
+    /// When.
+    pub at: Timestamp,
+    /// What, in one line.
+    pub what: String,
+}
+
+impl PeerProfile {
+    /// A peer of that name and nothing else.
+    pub fn new(name: PeerName) -> Self {
+        Self {
+            name,
+            fingerprint: None,
+            fqid: None,
+            trust: TrustLevel::Untrusted,
+            routes: Vec::new(),
+            default_mode: None,
+            blocked: false,
+            muted: false,
+            request: false,
+            conflict: None,
+            heard: false,
+            key_history: Vec::new(),
+        }
+    }
+
+    /// Writes a line into the key's history; the oldest lines beyond 64 go.
+    pub fn note(&mut self, at: Timestamp, what: impl Into<String>) {
+        self.key_history.push(PeerKeyEvent { at, what: what.into() });
+        let excess = self.key_history.len().saturating_sub(64);
+        self.key_history.drain(..excess);
+    }
+
+    /// Adds a route unless it is there; routes over the same transport are kept beside each other.
+    pub fn add_route(&mut self, entry: RouteEntry) {
+        if !self.routes.contains(&entry) {
+            self.routes.push(entry);
+        }
+    }
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
+}

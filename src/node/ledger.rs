@@ -1,0 +1,145 @@
+//! What changed about outgoing messages and is not yet written. A message on a fast path changes half a dozen times
+//! within milliseconds; here the changes gather for a moment and are written as one.
+//!
+//! What a crash may lose here is only how far a message had come: it is then sent again, recognised as a duplicate
+//! by its recipient and acked again.
+
+use std::collections::{BTreeMap, HashMap};
+
+use bytes::Bytes;
+
+use super::{Event, core::Core};
+use crate::{
+    delivery::{AttemptOutcome, AttemptRecord, MessageState},
+    wire::{Conversation, EnvelopeId},
+};
+
+/// Most bytes of sealed envelopes that are kept in memory; the rest is read from the outbox when it is sent.
+const FRAMES_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Outgoing envelopes while they are under way.
+#[derive(Default)]
+pub(super) struct Ledger {
+    dirty: BTreeMap<EnvelopeId, Change>,
+    conversations: HashMap<EnvelopeId, Conversation>,
+    frames: HashMap<EnvelopeId, Bytes>,
+    frame_bytes: usize,
+}
+
+#[derive(Default)]
+struct Change {
+    state: Option<(MessageState, u32)>,
+    attempts: BTreeMap<u32, AttemptRecord>,
+    forget: bool,
+}
+
+impl Ledger {
+    /// Begins to follow a message of a conversation.
+    pub(super) fn follow(&mut self, id: EnvelopeId, conversation: Conversation) {
+        self.conversations.insert(id, conversation);
+    }
+
+    /// The conversation of a message that is followed; none for acks and the like.
+    pub(super) fn conversation(&self, id: &EnvelopeId) -> Option<&Conversation> {
+        self.conversations.get(id)
+    }
+
+    /// Keeps the bytes at hand. `must` for those that are nowhere else (acks); others only while there is room.
+    pub(super) fn keep_frame(&mut self, id: EnvelopeId, frame: Bytes, must: bool) {
+        if must || self.frame_bytes + frame.len() <= FRAMES_BYTES_MAX {
+            self.frame_bytes += frame.len();
+            self.frames.insert(id, frame);
+        }
+    }
+
+    /// The bytes, if they are at hand.
+    pub(super) fn frame(&self, id: &EnvelopeId) -> Option<Bytes> {
+        self.frames.get(id).cloned()
+    }
+
+    fn drop_frame(&mut self, id: &EnvelopeId) {
+        if let Some(frame) = self.frames.remove(id) {
+            self.frame_bytes -= frame.len();
+        }
+    }
+
+    /// Whether something waits to be written.
+    pub(super) fn is_dirty(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+}
+
+impl Core {
+    /// The delivery machine says that a message's state changed.
+    pub(super) fn state_changed(&mut self, id: EnvelopeId, state: MessageState, retries: u32) {
+        if let Some(conversation) = self.ledger.conversation(&id).cloned() {
+            self.ledger.dirty.entry(id).or_default().state = Some((state.clone(), retries));
+            self.emit(Event::State { envelope_id: id, conversation, state });
+            return;
+        }
+        // An ack that came after the message was forgotten: the store knows the conversation.
+        self.write(
+            move |store| match store.message(&id)? {
+                Some((_, record)) if !record.incoming => {
+                    store.set_state(&id, &state, retries)?;
+                    Ok(Some((record.conversation, state)))
+                }
+                _ => Ok(None),
+            },
+            move |core, found| match found {
+                Ok(Some((conversation, state))) => core.emit(Event::State { envelope_id: id, conversation, state }),
+                Ok(None) => {}
+                Err(error) => core.storage_failed("a state", &error),
+            },
+        );
+    }
+
+    /// The delivery machine says that a line of a message's ledger began or changed.
+    pub(super) fn attempt_changed(&mut self, id: EnvelopeId, record: AttemptRecord) {
+        if self.ledger.conversation(&id).is_none() {
+            return;
+        }
+        // A line that only began is not worth a write: after a crash it is as if it had not been.
+        if record.outcome != AttemptOutcome::Running {
+            self.ledger.dirty.entry(id).or_default().attempts.insert(record.number, record.clone());
+        }
+        self.emit(Event::Attempt { envelope_id: id, attempt: record });
+    }
+
+    /// The delivery machine is through with a message.
+    pub(super) fn forget(&mut self, id: EnvelopeId) {
+        self.ledger.drop_frame(&id);
+        if self.ledger.conversations.remove(&id).is_some() {
+            self.ledger.dirty.entry(id).or_default().forget = true;
+        }
+    }
+
+    /// Writes what gathered.
+    pub(super) fn write_ledger(&mut self) {
+        if !self.ledger.is_dirty() {
+            return;
+        }
+        let dirty = std::mem::take(&mut self.ledger.dirty);
+        self.write(
+            move |store| {
+                for (id, change) in &dirty {
+                    for record in change.attempts.values() {
+                        store.record_attempt(id, record)?;
+                    }
+                    if let Some((state, retries)) = &change.state {
+                        store.set_state(id, state, *retries)?;
+                    }
+                    if change.forget {
+                        store.remove_from_outbox(id)?;
+                    }
+                }
+                Ok(())
+            },
+            |core, written| {
+                if let Err(error) = written {
+                    core.storage_failed("the ledger", &error);
+                }
+            },
+        );
+    }
+}

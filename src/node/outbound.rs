@@ -1,0 +1,312 @@
+//! Messages on their way out: composed, sealed, made durable, and only then given to the delivery machine.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{
+    Event, NodeError, NodeErrorKind, NoticeLevel, Reply, SendRequest,
+    compose::{self, Draft, Sealed},
+    core::{Core, Done},
+    handle::Answer,
+    views,
+};
+use crate::{
+    delivery::{Input, MessageState, Outgoing, TransportId},
+    identity::PeerProfile,
+    pgp::{Certificate, PgpError},
+    store::{MessageRecord, OutboxEntry},
+    wire::{
+        Content, Conversation, EnvelopeId, Fingerprint, Mode, PayloadType, ReplyRoute, ThreadId, Urgency, limits,
+    },
+};
+
+/// Seconds after which an ack or receipt is no longer worth sending: its message would have been sent again.
+const CONTROL_TTL_SECONDS: u64 = 3600;
+
+/// What the store keeps for us beside an outbox entry.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Facts {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) prefer: Vec<TransportId>,
+}
+
+impl Core {
+    /// [`super::Command::Send`].
+    pub(super) fn send(&mut self, request: SendRequest, answer: Answer) {
+        match self.draft(request) {
+            Ok((peer, draft)) => match peer.fingerprint.and_then(|key| self.keys.get(&key).cloned()) {
+                Some(certificate) => self.seal_and_store(&peer, certificate, draft, Some(answer)),
+                None => self.hold_without_key(&peer, draft, answer),
+            },
+            Err(error) => answer.give(Err(error)),
+        }
+    }
+
+    fn draft(&self, request: SendRequest) -> Result<(PeerProfile, Draft), NodeError> {
+        let peer = self.find_peer(&request.to)?;
+        if peer.blocked {
+            let text = format!("you blocked {}; unblock it to write to it", peer.name);
+            return Err(NodeError::new(NodeErrorKind::Refused, text));
+        }
+        if request.content.len() > limits::TEXT_BYTES {
+            let text = format!(
+                "the text has {} bytes; at most {} fit in a message, send a file instead",
+                request.content.len(),
+                limits::TEXT_BYTES
+            );
+            return Err(NodeError::new(NodeErrorKind::Invalid, text));
+        }
+        let now = self.clock.now().wall;
+        let ttl_seconds = request.ttl_seconds.unwrap_or(self.config.defaults.ttl_seconds);
+        if ttl_seconds == 0 || ttl_seconds > limits::TTL_SECONDS_MAX {
+            let text = format!("the time to live is 1 to {} seconds", limits::TTL_SECONDS_MAX);
+            return Err(NodeError::new(NodeErrorKind::Invalid, text));
+        }
+        let draft = Draft {
+            envelope_id: request.envelope_id.unwrap_or_else(|| EnvelopeId::from_random(rand::random())),
+            kind: request.kind.unwrap_or(PayloadType::Message),
+            content: Content::Text(request.content),
+            content_type: request.content_type.unwrap_or_else(|| "text/plain".to_owned()),
+            thread_id: request.thread_id,
+            in_reply_to: request.in_reply_to,
+            urgency: request.urgency.unwrap_or_default(),
+            mode: request.mode.or(peer.default_mode).unwrap_or(self.config.defaults.mode),
+            ttl_seconds,
+            max_retries: self.config.defaults.max_retries,
+            composed: now,
+            to_name: peer.name.to_string(),
+            to_fqid: peer.fqid.as_ref().map(ToString::to_string),
+            introduction: self.introduction_for(&peer),
+        };
+        Ok((peer, draft))
+    }
+
+    /// Our reply routes, for a peer that may not hold our certificate yet.
+    fn introduction_for(&self, peer: &PeerProfile) -> Option<Vec<ReplyRoute>> {
+        (!peer.heard).then(|| {
+            let own = self.paths.own_addresses();
+            own.into_iter().take(8).map(|(kind, address)| ReplyRoute { kind, address }).collect()
+        })
+    }
+
+    /// Seals a draft on another thread and goes on with [`Core::store_outgoing`], in the order of the calls.
+    pub(super) fn seal_and_store(
+        &mut self,
+        peer: &PeerProfile,
+        certificate: Certificate,
+        draft: Draft,
+        answer: Option<Answer>,
+    ) {
+        let me = self.me.clone();
+        let trust = peer.trust;
+        let to = certificate.fingerprint();
+        self.seal_with(certificate, draft, move |core, draft, sealed| match sealed {
+            Ok(sealed) => {
+                let mut record = record(&draft, to, me.name());
+                record.trust = trust;
+                record.digest = Some(sealed.digest);
+                core.store_outgoing(record, &draft, sealed, answer);
+            }
+            Err(error) => {
+                let error = NodeError::new(NodeErrorKind::Refused, format!("{} cannot be written to: {error}", draft.to_name));
+                match answer {
+                    Some(answer) => answer.give(Err(error)),
+                    None => core.notice(NoticeLevel::Error, error.message.as_str()),
+                }
+            }
+        });
+    }
+
+    fn seal_with(
+        &mut self,
+        to: Certificate,
+        draft: Draft,
+        then: impl FnOnce(&mut Self, Draft, Result<Sealed, PgpError>) + Send + 'static,
+    ) {
+        let me = self.me.clone();
+        let now = draft.composed;
+        let sealing = tokio::task::spawn_blocking(move || {
+            let sealed = to.check_usable(now).and_then(|()| compose::seal(&me, &to, &draft));
+            (draft, sealed)
+        });
+        self.sealing.push_back(Box::pin(async move {
+            match sealing.await {
+                Ok((draft, sealed)) => Box::new(move |core: &mut Self| then(core, draft, sealed)) as Done,
+                Err(error) => Box::new(move |core: &mut Self| {
+                    core.notice(NoticeLevel::Error, format!("sealing a message failed: {error}"));
+                }),
+            }
+        }));
+    }
+
+    fn store_outgoing(&mut self, record: MessageRecord, draft: &Draft, sealed: Sealed, answer: Option<Answer>) {
+        let to = record.conversation.peer;
+        let outgoing = Outgoing {
+            envelope_id: draft.envelope_id,
+            peer: to,
+            kind: draft.kind.clone(),
+            mode: draft.mode,
+            urgency: draft.urgency,
+            size: sealed.bytes.len(),
+            composed: draft.composed,
+            ttl_seconds: draft.ttl_seconds,
+            max_retries: draft.max_retries,
+            prefer: Vec::new(),
+            fallback: Vec::new(),
+            wants_ack: true,
+        };
+        let entry = outbox_entry(&outgoing, record.state.clone());
+        let frame = Bytes::from(sealed.bytes);
+        let (names, me, kept) = (self.people.names(), self.me.clone(), record.clone());
+        let bytes = frame.clone();
+        self.write(
+            move |store| store.insert_outgoing(&kept, &entry, &bytes),
+            move |core, stored| match stored {
+                Ok(position) => {
+                    let message = views::message(position, record, &names, me.name());
+                    core.ledger.follow(outgoing.envelope_id, message.conversation());
+                    core.ledger.keep_frame(outgoing.envelope_id, frame, false);
+                    core.emit(Event::Message(Box::new(message.clone())));
+                    if let Some(answer) = answer {
+                        answer.give(Ok(Reply::Sent(Box::new(message))));
+                    }
+                    core.drive(Input::Submit(outgoing));
+                }
+                Err(error) => {
+                    core.storage_failed("a message", &error);
+                    if let Some(answer) = answer {
+                        let text = format!("not sent, the store failed: {error}");
+                        answer.give(Err(NodeError::new(NodeErrorKind::Storage, text)));
+                    }
+                }
+            },
+        );
+    }
+
+    /// Seals and sends an ack or receipt. It is not kept: if it is lost, its cause comes again.
+    pub(super) fn send_control(
+        &mut self,
+        to: Fingerprint,
+        kind: PayloadType,
+        content: serde_json::Map<String, Value>,
+        prefer: Option<TransportId>,
+    ) {
+        let Some(certificate) = self.keys.get(&to).cloned() else { return };
+        let Some(peer) = self.people.book.by_key(&to) else { return };
+        let draft = Draft {
+            envelope_id: EnvelopeId::from_random(rand::random()),
+            kind,
+            content: Content::Object(content),
+            content_type: "application/json".to_owned(),
+            thread_id: None,
+            in_reply_to: None,
+            urgency: Urgency::High,
+            mode: Mode::Failover,
+            ttl_seconds: CONTROL_TTL_SECONDS,
+            max_retries: 2,
+            composed: self.clock.now().wall,
+            to_name: peer.name.to_string(),
+            to_fqid: None,
+            introduction: None,
+        };
+        self.seal_with(certificate, draft, move |core, draft, sealed| match sealed {
+            Ok(sealed) => {
+                core.ledger.keep_frame(draft.envelope_id, sealed.bytes.into(), true);
+                let size = core.ledger.frame(&draft.envelope_id).map_or(0, |frame| frame.len());
+                core.drive(Input::Submit(Outgoing {
+                    envelope_id: draft.envelope_id,
+                    peer: to,
+                    kind: draft.kind,
+                    mode: draft.mode,
+                    urgency: draft.urgency,
+                    size,
+                    composed: draft.composed,
+                    ttl_seconds: draft.ttl_seconds,
+                    max_retries: draft.max_retries,
+                    prefer: prefer.into_iter().collect(),
+                    fallback: Vec::new(),
+                    wants_ack: false,
+                }));
+            }
+            Err(error) => core.notice(NoticeLevel::Error, format!("no {} to {}: {error}", draft.kind.as_str(), draft.to_name)),
+        });
+    }
+
+    /// Takes up what an earlier run left in the outbox.
+    pub(super) fn restore(&mut self, left: Vec<(OutboxEntry, Option<Conversation>, Vec<crate::delivery::AttemptRecord>)>) {
+        for (entry, conversation, attempts) in left {
+            let facts: Facts = serde_json::from_slice(&entry.facts).unwrap_or_default();
+            let ttl_ms = entry.expires.ms_since(entry.composed);
+            if let Some(conversation) = conversation {
+                self.ledger.follow(entry.envelope_id, conversation);
+            }
+            self.drive(Input::Restore {
+                outgoing: Outgoing {
+                    envelope_id: entry.envelope_id,
+                    peer: entry.to,
+                    kind: entry.kind,
+                    mode: entry.mode,
+                    urgency: entry.urgency,
+                    size: usize::try_from(entry.size).unwrap_or(usize::MAX),
+                    composed: entry.composed,
+                    ttl_seconds: u64::try_from(ttl_ms / 1000).unwrap_or(0),
+                    max_retries: entry.max_retries,
+                    prefer: facts.prefer,
+                    fallback: Vec::new(),
+                    wants_ack: true,
+                },
+                state: entry.state,
+                attempts,
+                retries: entry.retries,
+            });
+        }
+    }
+
+    /// The store failed: the person must know, nothing pretends to be saved.
+    pub(super) fn storage_failed(&self, what: &str, error: &crate::store::StoreError) {
+        self.notice(NoticeLevel::Error, format!("The store could not keep {what}: {error}"));
+    }
+}
+
+fn record(draft: &Draft, to: Fingerprint, own_name: &str) -> MessageRecord {
+    let thread_id = draft.thread_id.clone().unwrap_or_else(ThreadId::general);
+    MessageRecord {
+        envelope_id: draft.envelope_id,
+        conversation: Conversation { peer: to, thread_id },
+        incoming: false,
+        from_name: own_name.to_owned(),
+        kind: draft.kind.clone(),
+        content_type: draft.content_type.clone(),
+        content: views::content_text(&draft.content),
+        in_reply_to: draft.in_reply_to,
+        composed: draft.composed,
+        stored: draft.composed,
+        state: MessageState::Queued { next_try: None, reason: None },
+        paths: Vec::new(),
+        urgency: draft.urgency,
+        mode: draft.mode,
+        late: false,
+        trust: crate::identity::TrustLevel::Untrusted,
+        digest: None,
+    }
+}
+
+fn outbox_entry(outgoing: &Outgoing, state: MessageState) -> OutboxEntry {
+    let facts = serde_json::to_vec(&Facts { prefer: outgoing.prefer.clone() }).unwrap_or_default();
+    let ttl_ms = i64::try_from(outgoing.ttl_seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
+    OutboxEntry {
+        envelope_id: outgoing.envelope_id,
+        to: outgoing.peer,
+        kind: outgoing.kind.clone(),
+        composed: outgoing.composed,
+        expires: outgoing.composed.plus_ms(ttl_ms),
+        mode: outgoing.mode,
+        urgency: outgoing.urgency,
+        state,
+        retries: 0,
+        max_retries: outgoing.max_retries,
+        size: outgoing.size as u64,
+        facts,
+    }
+}

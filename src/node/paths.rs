@@ -1,0 +1,397 @@
+//! The node's transports: started, stopped, used as the delivery machine says, and watched.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use tokio::{sync::mpsc, task::AbortHandle};
+
+use super::{
+    Event, NodeError, NodeErrorKind, NoticeLevel, Reply, TransportHealth,
+    core::Core,
+    handle::Answer,
+};
+use crate::{
+    delivery::{Action, AttemptId, Input, PathHealth, Reason, ReasonKind, Retry, TransportId},
+    transport::{
+        Accepted, Context, Inbound, Route, SendError, Transport, TransportEvent, TransportState,
+        registry::{self, TransportConfig},
+    },
+    wire::{EnvelopeId, SafeText},
+};
+
+/// How long a probe may take.
+const PROBE_DEADLINE: Duration = Duration::from_secs(10);
+/// How long a transport may take to stop.
+const STOP_DEADLINE: Duration = Duration::from_secs(5);
+
+/// The configured transports.
+pub(super) struct Paths {
+    running: BTreeMap<TransportId, Path>,
+    attempts: HashMap<AttemptId, AbortHandle>,
+    sink: mpsc::Sender<TransportEvent>,
+}
+
+struct Path {
+    transport: Arc<dyn Transport>,
+    config: TransportConfig,
+    state: TransportState,
+    received: u64,
+    bytes_in: u64,
+}
+
+impl Paths {
+    pub(super) fn new(sink: mpsc::Sender<TransportEvent>) -> Self {
+        Self { running: BTreeMap::new(), attempts: HashMap::new(), sink }
+    }
+
+    /// The kind of a transport: file, tcp, websocket.
+    pub(super) fn kind(&self, id: &TransportId) -> Option<&str> {
+        self.running.get(id).map(|path| path.config.kind.as_str())
+    }
+
+    /// The first transport of that kind.
+    pub(super) fn of_kind(&self, kind: &str) -> Option<&TransportId> {
+        self.running.iter().find(|(_, path)| path.config.kind == kind).map(|(id, _)| id)
+    }
+
+    /// Checks a peer's address.
+    pub(super) fn check_address(&self, id: &TransportId, address: &str) -> Result<(), NodeError> {
+        let path = self.get(id)?;
+        path.transport
+            .check_address(address)
+            .map_err(|e| NodeError::new(NodeErrorKind::Invalid, format!("the {id} address {address}: {e}")))
+    }
+
+    /// Where others can reach us: kind and address of each transport that says so.
+    pub(super) fn own_addresses(&self) -> Vec<(String, String)> {
+        let on = self.running.values().filter(|path| path.config.enabled);
+        on.flat_map(|path| path.transport.own_addresses().into_iter().map(|a| (path.config.kind.clone(), a))).collect()
+    }
+
+    fn get(&self, id: &TransportId) -> Result<&Path, NodeError> {
+        self.running.get(id).ok_or_else(|| {
+            let known: Vec<&str> = self.running.keys().map(TransportId::as_str).collect();
+            let text = format!("no transport is called {id}; there are: {}", known.join(", "));
+            NodeError::new(NodeErrorKind::NotFound, text)
+        })
+    }
+
+    /// Stops all, each within a bound.
+    pub(super) async fn stop_all(&mut self) {
+        for (_, attempt) in self.attempts.drain() {
+            attempt.abort();
+        }
+        let stops = self.running.values().map(|path| tokio::time::timeout(STOP_DEADLINE, path.transport.stop()));
+        for (stopped, id) in futures_util::future::join_all(stops).await.iter().zip(self.running.keys()) {
+            if stopped.is_err() {
+                tracing::warn!(transport = %id, "did not stop in time");
+            }
+        }
+    }
+}
+
+impl Core {
+    /// Builds a configured transport and starts it if it is enabled.
+    pub(super) fn add_transport(&mut self, id: TransportId, config: TransportConfig) -> Result<(), NodeError> {
+        let context = Context {
+            id: id.clone(),
+            authenticator: Arc::new(self.me.clone()),
+            data_dir: self.home.transport_data_dir(&id),
+        };
+        let transport = registry::build(&config, context)
+            .map_err(|e| NodeError::new(NodeErrorKind::Invalid, format!("transports/{id}.yml: {e}")))?;
+        let state = TransportState::Disabled { reason: Reason::new(ReasonKind::Disabled, "switched off in its file") };
+        let enabled = config.enabled;
+        let path = Path { transport, config, state, received: 0, bytes_in: 0 };
+        self.paths.running.insert(id.clone(), path);
+        self.configure(&id);
+        if enabled {
+            self.start_transport(&id);
+        }
+        Ok(())
+    }
+
+    /// Tells the delivery machine of a transport's configuration.
+    fn configure(&mut self, id: &TransportId) {
+        let Some(path) = self.paths.running.get(id) else { return };
+        let (capabilities, config) = (path.transport.capabilities().clone(), &path.config);
+        let (priority, enabled) = (config.priority, config.enabled);
+        self.drive(Input::Transport { id: id.clone(), capabilities, priority, enabled });
+    }
+
+    fn start_transport(&mut self, id: &TransportId) {
+        let Some(path) = self.paths.running.get(id) else { return };
+        let (transport, sink) = (path.transport.clone(), self.paths.sink.clone());
+        self.transport_state(id.clone(), TransportState::Starting);
+        let id = id.clone();
+        self.later(async move { transport.start(sink).await }, move |core, started| {
+            if let Err(reason) = started {
+                core.transport_state(id, TransportState::Down { reason, retry_in_ms: None });
+            }
+        });
+    }
+
+    /// A transport reported something.
+    pub(super) fn transport_event(&mut self, event: TransportEvent) {
+        match event {
+            TransportEvent::Inbound(frame) => self.frame_arrived(frame),
+            TransportEvent::State(id, state) => self.transport_state(id, state),
+        }
+    }
+
+    fn frame_arrived(&mut self, frame: Inbound) {
+        if let Some(path) = self.paths.running.get_mut(&frame.via) {
+            path.received += 1;
+            path.bytes_in += frame.frame.len() as u64;
+        }
+        self.receive(frame);
+    }
+
+    fn transport_state(&mut self, id: TransportId, state: TransportState) {
+        let Some(path) = self.paths.running.get_mut(&id) else { return };
+        if path.state == state || (!path.config.enabled && !matches!(state, TransportState::Disabled { .. })) {
+            return;
+        }
+        path.state = state.clone();
+        match state {
+            TransportState::Up | TransportState::Degraded { .. } => self.drive(Input::TransportUp { id: id.clone() }),
+            TransportState::Starting => {}
+            TransportState::Down { reason, retry_in_ms } => {
+                tracing::warn!(transport = %id, "down: {reason}");
+                let retry_in = retry_in_ms.map(Duration::from_millis);
+                self.drive(Input::TransportDown { id: id.clone(), reason, retry_in });
+            }
+            TransportState::Disabled { reason } => {
+                self.drive(Input::TransportDown { id: id.clone(), reason, retry_in: None });
+            }
+        }
+        self.show_transport(&id);
+    }
+
+    /// Does what the delivery machine says.
+    pub(super) fn perform(&mut self, action: Action) {
+        match action {
+            Action::Send { attempt, envelope_id, peer, via, address, deadline, number } => {
+                let route = Route { recipient: peer, address };
+                self.send_frame(attempt, envelope_id, &via, route, deadline, number);
+            }
+            Action::Abort { attempt } => {
+                if let Some(task) = self.paths.attempts.remove(&attempt) {
+                    task.abort();
+                }
+            }
+            Action::Probe { via } => self.probe(&via, |_, _| {}),
+            Action::State { envelope_id, state, retries, .. } => self.state_changed(envelope_id, state, retries),
+            Action::Attempt { envelope_id, record } => self.attempt_changed(envelope_id, record),
+            Action::Failover { envelope_id, from, to, reason } => {
+                if self.ledger.conversation(&envelope_id).is_some() {
+                    self.emit(Event::Failover { envelope_id, from, to, reason });
+                }
+            }
+            Action::Health { via } => self.show_transport(&via),
+            Action::Forget { envelope_id } => self.forget(envelope_id),
+            Action::ClockJump { by_ms } => self.notice(
+                NoticeLevel::Warning,
+                format!("The clock was set {} s {}", by_ms.abs() / 1000, if by_ms > 0 { "forward" } else { "back" }),
+            ),
+        }
+    }
+
+    fn send_frame(
+        &mut self,
+        attempt: AttemptId,
+        id: EnvelopeId,
+        via: &TransportId,
+        route: Route,
+        deadline: Duration,
+        number: u32,
+    ) {
+        let Some(path) = self.paths.running.get(via) else {
+            let reason = Reason::new(ReasonKind::NotConfigured, format!("{via} is not configured any more"));
+            return self.drive(Input::AttemptFailed { attempt, reason, retry: Retry::Never });
+        };
+        let transport = path.transport.clone();
+        let (cached, store) = (self.ledger.frame(&id), self.store.clone());
+        let work = async move {
+            let frame = match cached {
+                Some(frame) => frame,
+                None => load_frame(store, id).await?,
+            };
+            let frame = if number > 1 { with_retry_count(&frame, number - 1) } else { frame };
+            match tokio::time::timeout(deadline, transport.send(frame, &route, deadline)).await {
+                Ok(result) => result,
+                Err(_) => Err(SendError {
+                    reason: Reason::new(ReasonKind::Timeout, format!("no answer within {} s", deadline.as_secs())),
+                    retry: Retry::Later,
+                }),
+            }
+        };
+        let task = self.later(work, move |core, result| {
+            // An attempt that was aborted has ended already.
+            if core.paths.attempts.remove(&attempt).is_some() {
+                core.drive(match result {
+                    Ok(Accepted { stored_by, bytes }) => {
+                        Input::AttemptAccepted { attempt, accepted_by: stored_by, bytes }
+                    }
+                    Err(SendError { reason, retry }) => Input::AttemptFailed { attempt, reason, retry },
+                });
+            }
+        });
+        self.paths.attempts.insert(attempt, task);
+    }
+
+    /// Checks a transport, tells the machine, and then runs `then`.
+    pub(super) fn probe(&self, id: &TransportId, then: impl FnOnce(&mut Self, Result<Duration, Reason>) + Send + 'static) {
+        let Some(path) = self.paths.running.get(id) else { return };
+        let transport = path.transport.clone();
+        let enabled = path.config.enabled;
+        let id = id.clone();
+        let work = async move {
+            if !enabled {
+                return Err(Reason::new(ReasonKind::Disabled, "it is switched off"));
+            }
+            let late = Reason::new(ReasonKind::Timeout, format!("no answer within {} s", PROBE_DEADLINE.as_secs()));
+            tokio::time::timeout(PROBE_DEADLINE, transport.probe(PROBE_DEADLINE)).await.unwrap_or(Err(late))
+        };
+        self.later(work, move |core, result| {
+            core.drive(Input::Probed { id, result: result.clone() });
+            then(core, result);
+        });
+    }
+
+    /// [`super::Command::TransportProbe`].
+    pub(super) fn transport_probe(&self, id: &TransportId, answer: Answer) {
+        if let Err(error) = self.paths.get(id) {
+            return answer.give(Err(error));
+        }
+        let shown = id.clone();
+        self.probe(id, move |core, result| match result {
+            Ok(_) => answer.give(Ok(Reply::Transports(core.health_of(&shown).into_iter().collect()))),
+            Err(reason) => {
+                let text = format!("{shown}: {reason}");
+                answer.give(Err(NodeError::new(NodeErrorKind::Internal, text)));
+            }
+        });
+    }
+
+    /// [`super::Command::TransportEnable`].
+    pub(super) fn transport_enable(&mut self, id: &TransportId, enabled: bool, answer: Answer) {
+        if let Err(error) = self.paths.get(id) {
+            return answer.give(Err(error));
+        }
+        let Some(path) = self.paths.running.get_mut(id) else { return };
+        let changed = path.config.enabled != enabled;
+        path.config.enabled = enabled;
+        let transport = path.transport.clone();
+        if changed {
+            self.configure(id);
+            if enabled {
+                self.start_transport(id);
+            } else {
+                let reason = Reason::new(ReasonKind::Disabled, "disabled by you");
+                self.transport_state(id.clone(), TransportState::Disabled { reason });
+                self.later(async move { transport.stop().await }, |_, ()| {});
+            }
+        }
+        self.save_transport(id, answer);
+    }
+
+    /// [`super::Command::TransportPriority`].
+    pub(super) fn transport_priority(&mut self, id: &TransportId, priority: u16, answer: Answer) {
+        if priority > 1000 {
+            return answer.give(Err(NodeError::new(NodeErrorKind::Invalid, "a priority lies between 0 and 1000")));
+        }
+        if let Err(error) = self.paths.get(id) {
+            return answer.give(Err(error));
+        }
+        if let Some(path) = self.paths.running.get_mut(id) {
+            path.config.priority = priority;
+        }
+        self.configure(id);
+        self.show_transport(id);
+        self.save_transport(id, answer);
+    }
+
+    /// Writes a transport's file anew, then answers.
+    fn save_transport(&self, id: &TransportId, answer: Answer) {
+        let Some(path) = self.paths.running.get(id) else { return };
+        let (home, id, config) = (self.home.clone(), id.clone(), path.config.clone());
+        self.write(move |_| Ok(home.save_transport(&id, &config)), move |_, saved| {
+            let failed = |error: String| NodeError::new(NodeErrorKind::Storage, error);
+            answer.give(match saved {
+                Ok(Ok(())) => Ok(Reply::Done),
+                Ok(Err(error)) => Err(failed(error.to_string())),
+                Err(error) => Err(failed(error.to_string())),
+            });
+        });
+    }
+
+    fn show_transport(&self, id: &TransportId) {
+        if let Some(health) = self.health_of(id) {
+            self.emit(Event::Transport(Box::new(health)));
+        }
+    }
+
+    fn health_of(&self, id: &TransportId) -> Option<TransportHealth> {
+        self.health().into_iter().find(|health| health.transport == *id)
+    }
+
+    /// All transports, as faces see them.
+    pub(super) fn health(&self) -> Vec<TransportHealth> {
+        let mut measured: BTreeMap<TransportId, PathHealth> =
+            self.machine.health(self.clock.now()).into_iter().map(|h| (h.transport.clone(), h)).collect();
+        self.paths
+            .running
+            .iter()
+            .filter_map(|(id, path)| measured.remove(id).map(|measured| view(path, measured)))
+            .collect()
+    }
+}
+
+fn view(path: &Path, measured: PathHealth) -> TransportHealth {
+    TransportHealth {
+        transport: measured.transport,
+        kind: SafeText::line(&path.config.kind),
+        state: path.state.clone(),
+        priority: path.config.priority,
+        capabilities: path.transport.capabilities().clone(),
+        latency_ms: measured.latency_ms,
+        recent_ms: measured.recent_ms,
+        success: measured.success,
+        sent: measured.sent,
+        failed: measured.failed,
+        received: path.received,
+        bytes_out: measured.bytes_out,
+        bytes_in: path.bytes_in,
+        in_flight: measured.in_flight,
+        breaker: measured.breaker,
+        errors: measured.errors,
+    }
+}
+
+async fn load_frame(store: Arc<crate::store::Store>, id: EnvelopeId) -> Result<Bytes, SendError> {
+    let failed = |text: String| SendError { reason: Reason::new(ReasonKind::Io, text), retry: Retry::Later };
+    let read = tokio::task::spawn_blocking(move || store.outbox_envelope(&id)).await;
+    match read {
+        Ok(Ok(Some(bytes))) => Ok(bytes.into()),
+        Ok(Ok(None)) => Err(failed("the outbox has lost the message".to_owned())),
+        Ok(Err(error)) => Err(failed(format!("the outbox: {error}"))),
+        Err(error) => Err(failed(format!("the outbox: {error}"))),
+    }
+}
+
+/// The frame with its one unsigned header brought up to date. A frame that is not ours to read stays as it is.
+fn with_retry_count(frame: &Bytes, retries: u32) -> Bytes {
+    match crate::wire::Envelope::decode(frame) {
+        Ok(received) => {
+            let mut envelope = received.envelope;
+            envelope.routing.retry_count = retries;
+            envelope.encode().into()
+        }
+        Err(_) => frame.clone(),
+    }
+}

@@ -1,0 +1,102 @@
+//! Why an inbound frame is not accepted.
+
+use thiserror::Error;
+
+use crate::{
+    delivery::{Reason, ReasonKind},
+    pgp::PgpError,
+    store::StoreError,
+    wire::{BodyError, DecodeError, Fingerprint, HeaderMismatch},
+};
+
+/// Why an inbound frame is not accepted. Every one is counted by [`Refusal::kind`] in `status`.
+#[derive(Debug, Error)]
+pub(super) enum Refusal {
+    #[error("no envelope: {0}")]
+    Decode(#[from] DecodeError),
+    #[error("addressed to {0}, not to us")]
+    NotForUs(Fingerprint),
+    #[error("its time to live has passed")]
+    Expired,
+    #[error("older than the time duplicates are remembered: a replay cannot be told from a new message")]
+    TooOld,
+    #[error("its time lies more than a day in the future")]
+    FromTheFuture,
+    #[error("the envelope id was used before for another content")]
+    ReusedId,
+    #[error("signed by {0}, whose certificate we do not hold")]
+    UnknownSender(Fingerprint),
+    #[error("no good certificate came with it: {0}")]
+    BadIntroduction(String),
+    #[error("not signed")]
+    Unsigned,
+    #[error("{0}")]
+    Pgp(#[from] PgpError),
+    #[error("sealed content: {0}")]
+    Body(#[from] BodyError),
+    #[error("{0}")]
+    Headers(#[from] HeaderMismatch),
+    #[error("{0} is blocked")]
+    Blocked(String),
+    #[error("{0} is known with another key; compare the fingerprints and decide")]
+    KeyConflict(String),
+    #[error("too many strangers or messages of strangers wait to be looked at")]
+    TooManyStrangers,
+    #[error("{0}")]
+    BadContent(String),
+    #[error("the store failed: {0}")]
+    Store(#[from] StoreError),
+}
+
+impl Refusal {
+    /// The stable name it is counted under.
+    pub(super) fn kind(&self) -> String {
+        match self {
+            Self::Decode(error) => return error.kind().to_owned(),
+            Self::Pgp(error) => return error.kind().to_owned(),
+            Self::NotForUs(_) => "not_for_us",
+            Self::Expired => "expired",
+            Self::TooOld => "too_old",
+            Self::FromTheFuture => "from_the_future",
+            Self::ReusedId => "reused_id",
+            Self::UnknownSender(_) => "unknown_sender",
+            Self::BadIntroduction(_) => "bad_introduction",
+            Self::Unsigned => "unsigned",
+            Self::Body(_) => "bad_body",
+            Self::Headers(_) => "header_mismatch",
+            Self::Blocked(_) => "blocked",
+            Self::KeyConflict(_) => "key_conflict",
+            Self::TooManyStrangers => "too_many_strangers",
+            Self::BadContent(_) => "bad_content",
+            Self::Store(_) => "store",
+        }
+        .to_owned()
+    }
+
+    /// Whether the same frame may be accepted later, so that a transport that can should keep it.
+    pub(super) fn is_temporary(&self) -> bool {
+        matches!(self, Self::Store(_) | Self::UnknownSender(_) | Self::KeyConflict(_))
+    }
+
+    /// Whether it is a matter of keys or forgery, which the user should hear of.
+    pub(super) fn concerns_security(&self) -> bool {
+        matches!(
+            self,
+            Self::ReusedId | Self::Unsigned | Self::Pgp(_) | Self::Headers(_) | Self::KeyConflict(_)
+        )
+    }
+
+    /// The reason for the transport.
+    pub(super) fn reason(&self) -> Reason {
+        let kind = match self {
+            Self::Expired | Self::TooOld => ReasonKind::Expired,
+            Self::UnknownSender(_) => ReasonKind::NoKey,
+            Self::KeyConflict(_) => ReasonKind::KeyConflict,
+            Self::Blocked(_) => ReasonKind::Blocked,
+            Self::TooManyStrangers => ReasonKind::RateLimited,
+            Self::Store(_) => ReasonKind::Io,
+            _ => ReasonKind::Protocol,
+        };
+        Reason::new(kind, self.to_string())
+    }
+}

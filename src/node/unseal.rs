@@ -1,0 +1,155 @@
+//! From received bytes to an authentic body, or a refusal. Runs on worker threads; changes nothing.
+
+use std::sync::Arc;
+
+use super::{identity::Me, keyring::Keyring, refusal::Refusal};
+use crate::{
+    delivery::TransportId,
+    pgp::{self, Certificate},
+    store::{Seen, Store},
+    wire::{AckBody, Envelope, EnvelopeId, PayloadType, ReadReceiptBody, Received, SealedBody, Timestamp, limits},
+};
+
+/// How long envelope ids are remembered, and so the oldest envelope that is accepted, in milliseconds.
+const REPLAY_WINDOW_MS: i64 = 28 * 24 * 3600 * 1000;
+/// How far the sender's clock may be behind when its time to live is judged, in milliseconds.
+const CLOCK_GRACE_MS: i64 = 10 * 60 * 1000;
+
+/// What is needed to open a frame.
+#[derive(Clone)]
+pub(super) struct Opener {
+    pub(super) me: Me,
+    pub(super) keys: Keyring,
+    pub(super) store: Arc<Store>,
+}
+
+/// A frame that is what it claims to be.
+pub(super) enum Opened {
+    /// It was stored before: acked again, not shown again.
+    Known { envelope: Box<Envelope>, digest: [u8; 32] },
+    /// Something new.
+    Fresh(Box<Fresh>),
+}
+
+/// A new authentic envelope.
+pub(super) struct Fresh {
+    pub(super) envelope: Envelope,
+    pub(super) body: SealedBody,
+    pub(super) digest: [u8; 32],
+    /// The sender's certificate, when it came with the envelope because we did not hold it.
+    pub(super) introduced: Option<Certificate>,
+    pub(super) meaning: Meaning,
+}
+
+/// What an authentic body asks of this node.
+pub(super) enum Meaning {
+    /// Something to keep and show.
+    Keep,
+    /// These of our messages are on the sender's disk, brought by that path as the sender calls it.
+    Acks(Vec<(EnvelopeId, Option<TransportId>)>),
+    /// These of our messages were on the sender's screen.
+    Receipts(Vec<EnvelopeId>, Timestamp),
+    /// The sender is alive.
+    Alive,
+}
+
+impl Opener {
+    /// Decodes, deduplicates, verifies and opens a frame, cheapest checks first.
+    ///
+    /// # Errors
+    /// The first reason not to accept it.
+    pub(super) fn open(&self, frame: &[u8], now: Timestamp) -> Result<Opened, Refusal> {
+        let Received { envelope, canonical, digest } = Envelope::decode(frame)?;
+        if envelope.to.fingerprint != self.me.fingerprint() {
+            return Err(Refusal::NotForUs(envelope.to.fingerprint));
+        }
+        match self.store.seen(&envelope.from.fingerprint, &envelope.envelope_id, &digest)? {
+            Seen::Same => return Ok(Opened::Known { envelope: Box::new(envelope), digest }),
+            Seen::Different => return Err(Refusal::ReusedId),
+            Seen::No => {}
+        }
+        check_times(&envelope, now)?;
+        let introduced = self.introduction(&envelope)?;
+        let sender = introduced
+            .as_ref()
+            .or_else(|| self.keys.get(&envelope.from.fingerprint))
+            .ok_or(Refusal::UnknownSender(envelope.from.fingerprint))?;
+        let body = self.authentic_body(&envelope, &canonical, sender, now)?;
+        let meaning = self.meaning(&body)?;
+        Ok(Opened::Fresh(Box::new(Fresh { envelope, body, digest, introduced, meaning })))
+    }
+
+    /// The certificate that came along, if we hold none of the sender.
+    fn introduction(&self, envelope: &Envelope) -> Result<Option<Certificate>, Refusal> {
+        let Some(armor) = &envelope.from.certificate else { return Ok(None) };
+        if self.keys.get(&envelope.from.fingerprint).is_some() {
+            return Ok(None);
+        }
+        let bad = |e: &dyn std::fmt::Display| Refusal::BadIntroduction(e.to_string());
+        let certificate = Certificate::parse(armor.as_bytes()).map_err(|e| bad(&e))?;
+        if certificate.fingerprint() != envelope.from.fingerprint {
+            return Err(bad(&"it has another fingerprint than the envelope names"));
+        }
+        Ok(Some(certificate))
+    }
+
+    fn authentic_body(
+        &self,
+        envelope: &Envelope,
+        canonical: &[u8],
+        sender: &Certificate,
+        now: Timestamp,
+    ) -> Result<SealedBody, Refusal> {
+        sender.check_usable(now)?;
+        let signature = envelope.payload.signature.as_ref().ok_or(Refusal::Unsigned)?;
+        pgp::verify_detached(sender, canonical, signature.as_bytes(), now)?;
+        let sealed = envelope.payload.content_encrypted.as_bytes();
+        let opened = pgp::open(self.me.secret(), sender, sealed, limits::BODY_BYTES, now)?;
+        let body = SealedBody::decode(&opened.plaintext)?;
+        body.check_against(envelope)?;
+        Ok(body)
+    }
+
+    fn meaning(&self, body: &SealedBody) -> Result<Meaning, Refusal> {
+        let bad = |e: &dyn std::fmt::Display| Refusal::BadContent(e.to_string());
+        Ok(match body.kind {
+            PayloadType::Ack => {
+                let ack = AckBody::from_content(&body.content).map_err(|e| bad(&e))?;
+                let ours = ack.items.into_iter().filter_map(|item| {
+                    let fits = self.is_ours(&item.envelope_id, body, Some(&item.digest));
+                    fits.then(|| (item.envelope_id, item.via.and_then(|via| via.parse().ok())))
+                });
+                Meaning::Acks(ours.collect())
+            }
+            PayloadType::ReadReceipt => {
+                let receipt = ReadReceiptBody::from_content(&body.content).map_err(|e| bad(&e))?;
+                let ours = receipt.envelope_ids.into_iter().filter(|id| self.is_ours(id, body, None));
+                Meaning::Receipts(ours.collect(), receipt.read_at)
+            }
+            PayloadType::Heartbeat => Meaning::Alive,
+            _ => Meaning::Keep,
+        })
+    }
+
+    /// Whether we sent that message to the sender of `body`, with that digest. Acks of anything else mean nothing.
+    fn is_ours(&self, id: &EnvelopeId, body: &SealedBody, digest: Option<&[u8; 32]>) -> bool {
+        let Ok(Some((_, record))) = self.store.message(id) else { return false };
+        !record.incoming
+            && record.conversation.peer == body.from
+            && digest.is_none_or(|digest| record.digest.as_ref() == Some(digest))
+    }
+}
+
+fn check_times(envelope: &Envelope, now: Timestamp) -> Result<(), Refusal> {
+    let age = now.ms_since(envelope.timestamp);
+    let ttl_ms = i64::try_from(envelope.routing.ttl_seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
+    if age < -limits::FUTURE_SKEW_MS {
+        Err(Refusal::FromTheFuture)
+    } else if age > REPLAY_WINDOW_MS {
+        Err(Refusal::TooOld)
+    } else if age > ttl_ms.saturating_add(CLOCK_GRACE_MS) {
+        Err(Refusal::Expired)
+    } else {
+        Ok(())
+    }
+}

@@ -1,0 +1,82 @@
+//! The one thread that writes to the store. Writes that come together share one flush, and nobody hears of a
+//! write before the flush is done: that is what "durable" means everywhere in this room.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+    mpsc,
+};
+
+use crate::store::{Store, StoreError};
+
+/// Most writes that share a flush.
+const BATCH_MAX: usize = 512;
+
+/// What a write came to. Writes that shared a failed flush share its error.
+pub(super) type Written<T> = Result<T, Arc<StoreError>>;
+/// What runs after the flush, with its result.
+type After = Box<dyn FnOnce(Written<()>) + Send>;
+/// A write: changes the store and says what runs after the flush.
+type Job = Box<dyn FnOnce(&Store) -> After + Send>;
+
+/// Hands writes to the thread.
+pub(super) struct Writer {
+    jobs: Option<mpsc::Sender<Job>>,
+    depth: Arc<AtomicUsize>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Writer {
+    /// Starts the thread.
+    pub(super) fn start(store: Arc<Store>) -> std::io::Result<Self> {
+        let (jobs, queue) = mpsc::channel();
+        let depth = Arc::new(AtomicUsize::new(0));
+        let counted = depth.clone();
+        let thread =
+            std::thread::Builder::new().name("store-writer".into()).spawn(move || run(&store, &queue, &counted))?;
+        Ok(Self { jobs: Some(jobs), depth, thread: Some(thread) })
+    }
+
+    /// Queues a write; `done` runs on the writer's thread once it is durable, or failed. Writes are done in the
+    /// order they were queued. The queue has no bound of its own: who feeds it watches [`Writer::depth`].
+    pub(super) fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+        done: impl FnOnce(Written<T>) + Send + 'static,
+    ) {
+        let job: Job = Box::new(move |store| {
+            let result = work(store).map_err(Arc::new);
+            Box::new(move |flushed| done(flushed.and(result)))
+        });
+        self.depth.fetch_add(1, Ordering::Relaxed);
+        if self.jobs.as_ref().is_none_or(|jobs| jobs.send(job).is_err()) {
+            tracing::error!("a write came after the store was closed");
+        }
+    }
+
+    /// Writes that wait.
+    pub(super) fn depth(&self) -> usize {
+        self.depth.load(Ordering::Relaxed)
+    }
+
+    /// Does what waits and ends the thread. Blocks.
+    pub(super) fn finish(mut self) {
+        self.jobs = None;
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the store's writer died");
+        }
+    }
+}
+
+fn run(store: &Store, queue: &mpsc::Receiver<Job>, depth: &AtomicUsize) {
+    let mut waiting: Vec<After> = Vec::with_capacity(BATCH_MAX);
+    while let Ok(first) = queue.recv() {
+        waiting.push(first(store));
+        waiting.extend(queue.try_iter().take(BATCH_MAX - 1).map(|job| job(store)));
+        let flushed = store.flush().map_err(Arc::new);
+        depth.fetch_sub(waiting.len(), Ordering::Relaxed);
+        for after in waiting.drain(..) {
+            after(flushed.clone());
+        }
+    }
+}
