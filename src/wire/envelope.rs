@@ -1,6 +1,7 @@
 //! The native envelope, `skcomm_version` 1.0.0.
 
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 use super::{EnvelopeId, Fingerprint, ThreadId, Timestamp};
 
@@ -175,6 +176,32 @@ impl Default for Routing {
     }
 }
 
+/// A word is none of those that are allowed.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("must be one of:{0}")]
+pub struct UnknownWord(&'static str);
+
+macro_rules! words {
+    ($name:ident { $($variant:ident = $word:literal),* }) => {
+        impl $name {
+            /// The word on the wire.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),* }
+            }
+        }
+        impl std::str::FromStr for $name {
+            type Err = UnknownWord;
+
+            fn from_str(s: &str) -> Result<Self, UnknownWord> {
+                match s {
+                    $($word => Ok(Self::$variant),)*
+                    _ => Err(UnknownWord(concat!($(" ", $word),*))),
+                }
+            }
+        }
+    };
+}
+
 /// How many paths a message takes, and which.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -190,6 +217,8 @@ pub enum Mode {
     Speed,
 }
 
+words!(Mode { Failover = "failover", Broadcast = "broadcast", Stealth = "stealth", Speed = "speed" });
+
 /// How much a message matters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -204,6 +233,8 @@ pub enum Urgency {
     /// Goes over at least two paths.
     Critical,
 }
+
+words!(Urgency { Low = "low", Normal = "normal", High = "high", Critical = "critical" });
 
 /// Headers for the reader. All are optional: in sealed mode the block is absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -22,3 +22,23 @@ pub const BODY_BYTES: usize = 8 * 1024 * 1024;
 pub const TTL_SECONDS_MAX: u64 = 28 * 24 * 3600;
 /// How far into the future a timestamp may lie before the envelope is refused, in milliseconds.
 pub const FUTURE_SKEW_MS: i64 = 24 * 3600 * 1000;
+/// Deepest nesting of JSON.
+pub const JSON_DEPTH: usize = 32;
+/// Most values (objects, lists, strings, numbers, literals) in one JSON text.
+pub const JSON_VALUES: usize = 65_536;
+/// Largest detached signature, in bytes of armor; the largest post-quantum ones fit.
+pub const SIGNATURE_BYTES: usize = 128 * 1024;
+/// Longest name of a payload type, in bytes of ASCII.
+pub const PAYLOAD_TYPE_BYTES: usize = 64;
+/// Longest media type, in bytes of ASCII (RFC 6838 section 4.2 allows 127 on either side of the slash).
+pub const CONTENT_TYPE_BYTES: usize = 255;
+/// Most transports an envelope may name in one list.
+pub const TRANSPORTS: usize = 64;
+/// Longest name of a transport, in bytes.
+pub const TRANSPORT_NAME_BYTES: usize = 64;
+/// Most retries a sender may ask for.
+pub const RETRIES_MAX: u32 = 1_000;
+/// Most messages one ack or read receipt may name.
+pub const ACK_ITEMS: usize = 1_000;
+/// The smallest size a sealed-mode body is padded to, in bytes; every further step is twice the one before.
+pub const PAD_STEP_BYTES: usize = 512;

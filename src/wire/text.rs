@@ -21,6 +21,22 @@ impl SafeText {
         Self(raw.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect())
     }
 
+    /// Our own text, known at compile time.
+    pub fn from_static(text: &'static str) -> Self {
+        Self::body(text)
+    }
+
+    /// As [`SafeText::line`], cut to at most `max_bytes` bytes, with an ellipsis where it was cut.
+    pub fn line_bounded(raw: &str, max_bytes: usize) -> Self {
+        let end = raw.floor_char_boundary(max_bytes);
+        Self::line(&raw[..end])
+    }
+
+    /// Whether a person could take one name for the other.
+    pub fn looks_like(&self, other: &Self) -> bool {
+        self == other
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
