@@ -2,10 +2,22 @@
 //! waits for acks, expires and fails over. It does no I/O, spawns nothing and reads no clock: time and
 //! randomness are handed in.
 
+mod breaker;
 mod capability;
+mod config;
+mod event;
+mod health;
+mod machine;
+mod plan;
 mod reason;
 mod state;
 
+pub use breaker::Breaker;
 pub use capability::{Capabilities, LatencyClass, Leak, TransportId, TransportIdError};
+pub use config::Config;
+pub use event::{Action, AttemptId, Input, Now, Outgoing, QueueCounts, Retry};
+pub use health::PathHealth;
+pub use machine::Machine;
+pub use plan::{Candidate, PlanRequest, RoutePlan, Skipped};
 pub use reason::{Reason, ReasonKind};
 pub use state::{AttemptOutcome, AttemptRecord, MessageState};

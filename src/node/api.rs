@@ -14,6 +14,8 @@ use crate::{
     wire::{Conversation, EnvelopeId, Fingerprint, Mode, PayloadType, SafeText, ThreadId, Timestamp, Urgency},
 };
 
+pub use crate::delivery::{Breaker, Candidate, RoutePlan, Skipped};
+
 /// How a face names a peer: by name, FQID or fingerprint (at least eight digits).
 pub type PeerRef = String;
 
@@ -484,56 +486,6 @@ pub struct TransportHealth {
     pub breaker: Breaker,
     /// The latest errors, newest last, at most 8.
     pub errors: Vec<(Timestamp, Reason)>,
-}
-
-/// A circuit breaker, as shown.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "breaker", rename_all = "snake_case")]
-pub enum Breaker {
-    /// Traffic flows.
-    Closed,
-    /// No traffic until the cool-down ends.
-    Open {
-        /// Milliseconds left when this was reported.
-        cooldown_ms: u64,
-        /// What opened it.
-        reason: Reason,
-    },
-    /// One probe decides.
-    HalfOpen,
-}
-
-/// The path choice, explained.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RoutePlan {
-    /// The mode it is for.
-    pub mode: Mode,
-    /// Usable paths, best first.
-    pub candidates: Vec<Candidate>,
-    /// Paths that are not used, and why.
-    pub skipped: Vec<Skipped>,
-}
-
-/// One usable path.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Candidate {
-    /// The transport.
-    pub transport: TransportId,
-    /// The peer's address on it.
-    pub address: SafeText,
-    /// The sum of the parts; the highest goes first.
-    pub score: f64,
-    /// The parts: a name and its share.
-    pub parts: Vec<(SafeText, f64)>,
-}
-
-/// One path that is not used.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Skipped {
-    /// The transport.
-    pub transport: TransportId,
-    /// Why.
-    pub reason: Reason,
 }
 
 /// What the node reports by itself.

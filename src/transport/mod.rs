@@ -16,6 +16,8 @@ use crate::{
     wire::{Fingerprint, SafeText},
 };
 
+pub use crate::delivery::Retry;
+
 /// Where a peer is reached on one transport.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Route {
@@ -139,17 +141,6 @@ pub struct SendError {
     pub reason: Reason,
     /// Whether the same frame may succeed over the same path later.
     pub retry: Retry,
-}
-
-/// Whether and when a failed send is worth repeating.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Retry {
-    /// By the ordinary schedule.
-    Later,
-    /// Not before this much time has passed.
-    After(Duration),
-    /// Never: this frame does not fit this path.
-    Never,
 }
 
 /// A configuration of a transport is not usable.
