@@ -1,0 +1,130 @@
+//! The one place that knows sled.
+//!
+//! sled 0.34.7 as used here: one tree, because a batch on one tree is atomic over a crash and several times
+//! cheaper than a transaction over several; no value above [`super::MAX_VALUE`], because larger ones make sled
+//! write side files that it never syncs; no background flusher, because what is durable must be known; and
+//! an `fdatasync` of our own after sled's flush, because sled's (`sync_file_range`) leaves data in the drive's
+//! cache and the file's length unwritten.
+
+use std::{
+    fs::File,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+};
+
+use super::{Batch, EngineError};
+
+/// Bytes of pages kept in memory.
+const CACHE_BYTES: u64 = 32 * 1024 * 1024;
+
+/// An open sled database.
+pub(super) struct Sled {
+    db: sled::Db,
+    /// sled's data file, opened a second time to sync it.
+    data: File,
+}
+
+/// A key or value in sled's memory.
+pub(in crate::store) struct Bytes(sled::IVec);
+
+impl std::ops::Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl From<sled::Error> for EngineError {
+    fn from(error: sled::Error) -> Self {
+        match error {
+            sled::Error::Io(error) => Self::Io(error),
+            other => Self::Damaged(other.to_string()),
+        }
+    }
+}
+
+/// Runs `work`; sled reports some damage by panicking, which becomes an error here.
+fn guarded<T>(work: impl FnOnce() -> Result<T, EngineError>) -> Result<T, EngineError> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let what = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let what = what.or_else(|| panic.downcast_ref::<String>().cloned());
+        Err(EngineError::Damaged(what.unwrap_or_else(|| "the engine gave up".to_owned())))
+    })
+}
+
+impl Sled {
+    /// Opens or creates the database in `dir`.
+    pub(super) fn open(dir: &Path) -> Result<Self, EngineError> {
+        guarded(|| {
+            let db = sled::Config::new()
+                .path(dir)
+                .cache_capacity(CACHE_BYTES)
+                .mode(sled::Mode::LowSpace)
+                .flush_every_ms(None)
+                .open()?;
+            let data = File::open(dir.join("db")).map_err(EngineError::Io)?;
+            Ok(Self { db, data })
+        })
+    }
+
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
+        guarded(|| Ok(self.db.get(key)?.map(Bytes)))
+    }
+
+    /// Applies all of the batch or nothing, also over a crash. Not durable before [`Sled::sync`].
+    pub(super) fn apply(&self, batch: &Batch) -> Result<(), EngineError> {
+        let mut sled_batch = sled::Batch::default();
+        for (key, value) in batch.ops() {
+            match value {
+                Some(value) => sled_batch.insert(key, value),
+                None => sled_batch.remove(key),
+            }
+        }
+        guarded(|| Ok(self.db.apply_batch(sled_batch)?))
+    }
+
+    /// Entries from `start` (inclusive) to `end` (exclusive) in order of keys, or backwards.
+    pub(super) fn scan(&self, start: &[u8], end: &[u8], backwards: bool) -> Scan {
+        Scan { iter: self.db.range(start..end), backwards, ended: false }
+    }
+
+    /// Makes everything applied so far durable.
+    pub(super) fn sync(&self) -> Result<(), EngineError> {
+        guarded(|| {
+            self.db.flush()?;
+            Ok(())
+        })?;
+        self.data.sync_data().map_err(EngineError::Io)
+    }
+
+    /// Bytes on the disk.
+    pub(super) fn size(&self) -> Result<u64, EngineError> {
+        guarded(|| Ok(self.db.size_on_disk()?))
+    }
+}
+
+/// A walk over entries. Ends after the first error.
+pub(super) struct Scan {
+    iter: sled::Iter,
+    backwards: bool,
+    ended: bool,
+}
+
+impl Iterator for Scan {
+    type Item = Result<(Bytes, Bytes), EngineError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let iter = &mut self.iter;
+        let backwards = self.backwards;
+        let next = guarded(|| match if backwards { iter.next_back() } else { iter.next() } {
+            Some(entry) => entry.map(|(key, value)| Some((Bytes(key), Bytes(value)))).map_err(EngineError::from),
+            None => Ok(None),
+        });
+        self.ended = !matches!(next, Ok(Some(_)));
+        next.transpose()
+    }
+}

@@ -1,0 +1,94 @@
+//! Keys: what seals values and hides names.
+
+use chacha20poly1305::{
+    Key, KeyInit, XChaCha20Poly1305, XNonce,
+    aead::{Aead, Payload},
+};
+use hkdf::Hkdf;
+use rand::Rng as _;
+use sha2::Sha256;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+/// The secret that opens a store: 32 uniformly random bytes, unlocked by the identity. Wiped when dropped.
+#[derive(Zeroize, ZeroizeOnDrop)]
+pub struct StoreKey([u8; 32]);
+
+impl StoreKey {
+    /// Takes 32 uniformly random bytes (not a passphrase).
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl std::fmt::Debug for StoreKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("StoreKey(..)")
+    }
+}
+
+/// Bytes of an XChaCha20 nonce.
+const NONCE: usize = 24;
+/// First byte of every sealed value, so that another cipher can follow.
+const SEAL_VERSION: u8 = 1;
+
+/// The sealed value is not authentic under this key at this place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NotAuthentic;
+
+/// The keys derived from the store key (HKDF-SHA256, RFC 5869): one seals values, one hides names.
+pub(super) struct Keys {
+    seal: XChaCha20Poly1305,
+    names: Zeroizing<[u8; 32]>,
+}
+
+impl Keys {
+    pub(super) fn derive(key: &StoreKey) -> Self {
+        let derived = Hkdf::<Sha256>::new(Some(b"skcomm-tui store"), &key.0);
+        let part = |info: &[u8]| {
+            let mut out = Zeroizing::new([0u8; 32]);
+            // 32 bytes are far below the bound of 255 hashes, the only way this can fail.
+            let fits = derived.expand(info, out.as_mut()).is_ok();
+            debug_assert!(fits);
+            out
+        };
+        let seal = part(b"values: XChaCha20-Poly1305");
+        Self { seal: XChaCha20Poly1305::new(Key::from_slice(seal.as_ref())), names: part(b"names: BLAKE3") }
+    }
+
+    /// Seals `plain` for the place `at`: it opens nowhere else.
+    pub(super) fn seal(&self, at: &[u8], plain: &[u8]) -> Result<Vec<u8>, NotAuthentic> {
+        let mut nonce = [0u8; NONCE];
+        rand::rng().fill_bytes(&mut nonce);
+        let sealed =
+            self.seal.encrypt(XNonce::from_slice(&nonce), Payload { msg: plain, aad: at }).map_err(|_| NotAuthentic)?;
+        let mut out = Vec::with_capacity(sealed.len() + 1 + NONCE);
+        out.push(SEAL_VERSION);
+        out.extend_from_slice(&nonce);
+        out.extend_from_slice(&sealed);
+        Ok(out)
+    }
+
+    /// Opens what was sealed for the place `at`.
+    pub(super) fn open(&self, at: &[u8], sealed: &[u8]) -> Result<Vec<u8>, NotAuthentic> {
+        let (version, rest) = sealed.split_first().ok_or(NotAuthentic)?;
+        if *version != SEAL_VERSION || rest.len() < NONCE {
+            return Err(NotAuthentic);
+        }
+        let (nonce, sealed) = rest.split_at(NONCE);
+        self.seal.decrypt(XNonce::from_slice(nonce), Payload { msg: sealed, aad: at }).map_err(|_| NotAuthentic)
+    }
+
+    /// A name that can be looked up but not read: 16 bytes of a keyed hash over `purpose` and the parts.
+    pub(super) fn hide(&self, purpose: u8, parts: &[&[u8]]) -> [u8; 16] {
+        let mut hash = blake3::Hasher::new_keyed(&self.names);
+        hash.update(&[purpose]);
+        for part in parts {
+            // The length keeps ("ab", "c") and ("a", "bc") apart.
+            hash.update(&(part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        let mut out = [0; 16];
+        out.copy_from_slice(&hash.finalize().as_bytes()[..16]);
+        out
+    }
+}

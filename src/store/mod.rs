@@ -1,0 +1,92 @@
+//! What is kept: messages by conversation in time order, a unique index by envelope id, the outbox, receipts,
+//! drafts, read marks and small states, encrypted at rest.
+//!
+//! The room decides nothing about routing and knows no network. It is synchronous: the node calls it from a
+//! thread that may block. **Invariant:** every call is atomic over a crash; nothing is durable before
+//! [`Store::flush`] returns; a damaged store is put aside and reported, never wiped.
+
+mod blobs;
+mod codec;
+mod conversations;
+mod engine;
+mod error;
+mod history;
+mod key;
+mod layout;
+mod messages;
+mod open;
+mod outbox;
+mod record;
+mod search;
+mod value;
+mod verify;
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use self::{codec::StoredConversation, layout::ThreadKey, value::Vault};
+pub use self::{
+    error::StoreError,
+    key::StoreKey,
+    messages::{DEDUP_KEEP_MS, LATE_AFTER_MS, MARK_READ_MAX, SKEW_MS},
+    open::Opened,
+    record::{
+        ConversationRecord, Insert, MessageRecord, OutboxEntry, Query, ReceiptKind, ReceiptRecord, SearchEnd, Seen,
+        Verification,
+    },
+};
+
+/// The store of one identity, open. Safe to share between threads; writers wait for each other, readers and
+/// searches do not wait.
+pub struct Store {
+    vault: Vault,
+    writing: Mutex<Writing>,
+    /// Held for as long as the store is open.
+    _lock: File,
+}
+
+/// What a writer must know; behind the lock that writers take.
+struct Writing {
+    /// The highest position in the store.
+    last_position: u64,
+    /// Counters of conversations written to lately.
+    conversations: BTreeMap<ThreadKey, StoredConversation>,
+}
+
+impl Store {
+    fn writing(&self) -> MutexGuard<'_, Writing> {
+        // After a panic elsewhere the counters are still those of the last applied batch.
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes everything written so far durable, power loss included. Nothing is durable before this returns.
+    ///
+    /// # Errors
+    /// When the disk is full or broken. What was written since the last flush may then be lost; the store must be
+    /// opened anew before it can be written to.
+    pub fn flush(&self) -> Result<(), StoreError> {
+        Ok(self.vault.engine.flush()?)
+    }
+
+    /// Bytes the store takes on the disk.
+    ///
+    /// # Errors
+    /// When the file cannot be looked at.
+    pub fn size_on_disk(&self) -> Result<u64, StoreError> {
+        Ok(self.vault.engine.size()?)
+    }
+
+    /// Damaged values met since the store was opened: the kind and how many. They are skipped, not removed.
+    pub fn damage(&self) -> BTreeMap<&'static str, u64> {
+        self.vault.damaged()
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Store")
+    }
+}
