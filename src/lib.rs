@@ -5,8 +5,10 @@
 //! `wire`, `pgp` < `identity`, `home`, `delivery` < `store`, `transport` < `node` < the faces.
 
 pub mod delivery;
+pub mod home;
 pub mod identity;
 pub mod node;
+pub mod pgp;
 pub mod store;
 pub mod transport;
 pub mod wire;

@@ -6,17 +6,15 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::Value;
 use tokio::{
     net::UnixStream,
-    sync::{broadcast, mpsc, oneshot},
+    sync::{broadcast, mpsc},
 };
 use tokio_util::codec::{Framed, LinesCodec};
 
 use super::{
-    Event, NodeError, NodeErrorKind, NodeHandle, Reply,
-    handle::Call,
+    Event, NodeError, NodeErrorKind, NodeHandle,
+    handle::{Answer, Call},
     rpc::{LINE_BYTES_MAX, Line, Request},
 };
-
-type Answer = oneshot::Sender<Result<Reply, NodeError>>;
 
 impl NodeHandle {
     /// Connects to the node that listens at `socket`. Events flow from now on.
@@ -25,10 +23,10 @@ impl NodeHandle {
     /// The system's word when nobody listens there.
     pub async fn connect(socket: &Path) -> std::io::Result<Self> {
         let stream = UnixStream::connect(socket).await?;
-        let (calls_tx, calls) = mpsc::channel(256);
         let events = broadcast::Sender::new(4096);
-        tokio::spawn(converse(stream, calls, events.clone()));
-        Ok(Self::new(calls_tx, events))
+        let (handle, calls) = Self::from_parts(events.clone());
+        tokio::spawn(converse(stream, calls, events));
+        Ok(handle)
     }
 }
 
@@ -46,8 +44,7 @@ async fn converse(stream: UnixStream, mut calls: mpsc::Receiver<Call>, events: b
                 match Request::command(next_id, &command) {
                     Ok(request) if send(&mut out, &request).await.is_ok() => { waiting.insert(next_id, answer); }
                     Ok(_) => return,
-                    // The caller may have gone; then nobody needs the answer.
-                    Err(error) => drop(answer.send(Err(error))),
+                    Err(error) => answer.give(Err(error)),
                 }
                 next_id += 1;
             }
@@ -75,7 +72,7 @@ fn take(line: Line, waiting: &mut BTreeMap<u64, Answer>, events: &broadcast::Sen
         Line::Error { id, error, .. } => (id, Err(error.into_node_error())),
     };
     if let Some(to) = id.as_u64().and_then(|id| waiting.remove(&id)) {
-        drop(to.send(answer));
+        to.give(answer);
     } else if id == Value::Null {
         tracing::warn!("the node could not read a request");
     }

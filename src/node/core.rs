@@ -15,10 +15,10 @@ use futures_util::{
 use tokio::sync::{broadcast, mpsc};
 
 use super::{
-    Event, NodeError, NoticeLevel, Reply,
+    Event, NoticeLevel, Reply,
     acks::AckQueue,
     clock::Clock,
-    handle::Call,
+    handle::{Answer, Call},
     held::HeldDrafts,
     identity::Me,
     keyring::Keyring,
@@ -69,7 +69,8 @@ pub(super) struct Core {
     pub(super) opening: FuturesOrdered<BoxFuture<'static, Done>>,
     pub(super) done: mpsc::UnboundedSender<Done>,
     pub(super) events: broadcast::Sender<Event>,
-    pub(super) stopping: Option<tokio::sync::oneshot::Sender<Result<Reply, NodeError>>>,
+    /// Set when a face asked to shut down: it is answered last.
+    pub(super) stopping: Option<Answer>,
 }
 
 /// What is only counted.
@@ -191,8 +192,7 @@ impl Core {
         }
         from.done.close();
         if let Some(answer) = self.stopping.take() {
-            // The face may have hung up; it stops all the same.
-            let _ = answer.send(Ok(Reply::Done));
+            answer.give(Ok(Reply::Done));
         }
     }
 }

@@ -1,23 +1,32 @@
 //! A face's end of a node.
 
-use super::{Command, Event, NodeError, Reply};
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use super::{Command, Event, NodeError, NodeErrorKind, Reply};
 
 /// A face's end of a node, in this process or over the control socket. Cheap to clone.
 #[derive(Clone)]
 pub struct NodeHandle {
-    calls: tokio::sync::mpsc::Sender<Call>,
-    events: tokio::sync::broadcast::Sender<Event>,
+    calls: mpsc::Sender<Call>,
+    events: broadcast::Sender<Event>,
 }
 
 /// A command on its way, with the place for its answer.
-pub(crate) type Call = (Command, tokio::sync::oneshot::Sender<Result<Reply, NodeError>>);
+pub(super) type Call = (Command, Answer);
+
+/// The place for the answer to one command.
+#[derive(Debug)]
+pub struct Answer(oneshot::Sender<Result<Reply, NodeError>>);
 
 /// The node's events from the moment of subscription on.
-pub struct EventStream(tokio::sync::broadcast::Receiver<Event>);
+pub struct EventStream(broadcast::Receiver<Event>);
 
 impl NodeHandle {
-    pub(crate) fn new(calls: tokio::sync::mpsc::Sender<Call>, events: tokio::sync::broadcast::Sender<Event>) -> Self {
-        Self { calls, events }
+    /// A handle whose calls come out of the returned receiver and whose events are sent into `events`: for whoever
+    /// answers commands otherwise than the node does (a test, a replay).
+    pub fn from_parts(events: broadcast::Sender<Event>) -> (Self, mpsc::Receiver<(Command, Answer)>) {
+        let (calls, receiver) = mpsc::channel(256);
+        (Self { calls, events }, receiver)
     }
 
     /// Asks and waits for the answer.
@@ -25,9 +34,9 @@ impl NodeHandle {
     /// # Errors
     /// As the command's own; `Gone` when the node stopped.
     pub async fn call(&self, command: Command) -> Result<Reply, NodeError> {
-        let gone = || NodeError::new(super::NodeErrorKind::Gone, "The node has stopped; start it again");
-        let (tx, rx) = tokio::sync::oneshot::channel();
-        self.calls.send((command, tx)).await.map_err(|_| gone())?;
+        let gone = || NodeError::new(NodeErrorKind::Gone, "the node has stopped; start it again");
+        let (tx, rx) = oneshot::channel();
+        self.calls.send((command, Answer(tx))).await.map_err(|_| gone())?;
         rx.await.map_err(|_| gone())?
     }
 
@@ -37,13 +46,26 @@ impl NodeHandle {
     }
 }
 
+impl Answer {
+    /// A place for an answer, and the answer as it will come; none if it is never given.
+    pub(super) fn new() -> (Self, impl Future<Output = Option<Result<Reply, NodeError>>> + Send) {
+        let (tx, rx) = oneshot::channel();
+        (Self(tx), async move { rx.await.ok() })
+    }
+
+    /// Answers. The face may have gone; then nobody needs it.
+    pub fn give(self, answer: Result<Reply, NodeError>) {
+        let _ = self.0.send(answer);
+    }
+}
+
 impl EventStream {
-    /// The next event; none when the node is gone.
+    /// The next event; none when the node is gone. Safe to cancel.
     pub async fn next(&mut self) -> Option<Event> {
         match self.0.recv().await {
             Ok(event) => Some(event),
-            Err(tokio::sync::broadcast::error::RecvError::Lagged(missed)) => Some(Event::Lagged(missed)),
-            Err(tokio::sync::broadcast::error::RecvError::Closed) => None,
+            Err(broadcast::error::RecvError::Lagged(missed)) => Some(Event::Lagged(missed)),
+            Err(broadcast::error::RecvError::Closed) => None,
         }
     }
 }

@@ -1,11 +1,31 @@
 //! The running whole: owns the store, the identity, the delivery machine and the transports; takes
 //! [`Command`]s, answers with [`Reply`]s and reports [`Event`]s. It draws nothing and parses no arguments.
 
+mod acks;
 mod api;
 mod client;
+mod clock;
+mod commands;
+mod compose;
+mod core;
 mod handle;
+mod held;
+mod identity;
+mod inbound;
+mod keyring;
+mod ledger;
+mod outbound;
+mod paths;
+mod people;
+mod queries;
+mod refusal;
 mod rpc;
 mod socket;
+mod start;
+mod unseal;
+mod views;
+mod writer;
 
 pub use api::*;
-pub use handle::{EventStream, NodeHandle};
+pub use handle::{Answer, EventStream, NodeHandle};
+pub use start::{Node, StartError};

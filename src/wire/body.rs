@@ -48,6 +48,17 @@ pub struct SealedBody {
     pub sealed: bool,
     /// The content.
     pub content: Content,
+    /// In an introduction: where the sender can be reached, at most [`limits::REPLY_ROUTES`].
+    pub reply_to: Vec<ReplyRoute>,
+}
+
+/// One way to reach the sender, as it says itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplyRoute {
+    /// The kind of transport: `tcp`, `websocket`, ...
+    pub kind: String,
+    /// The address in that kind's notation. Foreign: checked before use.
+    pub address: String,
 }
 
 /// What a message says.
@@ -210,6 +221,9 @@ impl SealedBody {
             Content::Text(text) => put(&mut map, "content", text.as_str()),
             Content::Object(object) => put(&mut map, "content", object.clone()),
         }
+        if !self.reply_to.is_empty() {
+            put(&mut map, "reply_to", self.reply_to.iter().map(ReplyRoute::to_value).collect::<Vec<_>>());
+        }
         map
     }
 
@@ -237,6 +251,28 @@ impl SealedBody {
                 Value::Object(object) => Content::Object(object),
                 _ => return Err(FieldError::new("content", "must be a string or an object")),
             },
+            reply_to: body
+                .optional_list("reply_to", 1..=limits::REPLY_ROUTES)?
+                .into_iter()
+                .map(ReplyRoute::read)
+                .collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl ReplyRoute {
+    fn to_value(&self) -> Value {
+        let mut map = Map::new();
+        put(&mut map, "kind", self.kind.as_str());
+        put(&mut map, "address", self.address.as_str());
+        Value::Object(map)
+    }
+
+    fn read(value: Value) -> Result<Self, FieldError> {
+        let mut route = Fields::new(value, "reply_to")?;
+        Ok(Self {
+            kind: route.text("reply_to.kind", 1..=limits::TRANSPORT_NAME_BYTES)?,
+            address: route.text("reply_to.address", 1..=limits::ADDRESS_BYTES)?,
         })
     }
 }

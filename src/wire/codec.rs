@@ -202,19 +202,25 @@ fn read(root: Value, uncovered: Uncovered) -> Result<Envelope, DecodeError> {
         skcomm_version: root.text("skcomm_version", 5..=17)?,
         envelope_id: root.parsed("envelope_id", 36)?,
         timestamp: root.parsed("timestamp", 35)?,
-        from: read_party(root.object("from")?, ["from.name", "from.fingerprint", "from.fqid"])?,
-        to: read_party(root.object("to")?, ["to.name", "to.fingerprint", "to.fqid"])?,
+        from: read_party(root.object("from")?, ["from.name", "from.fingerprint", "from.fqid", "from.certificate"])?,
+        to: read_party(root.object("to")?, ["to.name", "to.fingerprint", "to.fqid", "to.certificate"])?,
         payload: read_payload(root.object("payload")?, uncovered.signature)?,
         routing: read_routing(root.object("routing")?, uncovered.retry_count)?,
         metadata: root.optional_object("metadata")?.map(read_metadata).transpose()?.unwrap_or_default(),
     })
 }
 
-fn read_party(mut party: Fields, [name, fingerprint, fqid]: [&'static str; 3]) -> Result<Party, FieldError> {
+fn read_party(mut party: Fields, [name, fingerprint, fqid, certificate]: [&'static str; 4]) -> Result<Party, FieldError> {
     Ok(Party {
         name: party.optional_text(name, 1..=limits::NAME_BYTES)?,
         fingerprint: party.parsed(fingerprint, 64)?,
         fqid: party.optional_text(fqid, 1..=limits::NAME_BYTES)?,
+        certificate: match party.optional_text(certificate, 1..=limits::INTRODUCTION_BYTES)? {
+            Some(_) if certificate == "to.certificate" => {
+                return Err(FieldError::new(certificate, "only the sender introduces itself"));
+            }
+            given => given,
+        },
     })
 }
 
@@ -316,6 +322,7 @@ fn party_map(party: &Party) -> Map<String, Value> {
     put_some(&mut map, "name", party.name.as_deref());
     put(&mut map, "fingerprint", party.fingerprint.to_string());
     put_some(&mut map, "fqid", party.fqid.as_deref());
+    put_some(&mut map, "certificate", party.certificate.as_deref());
     map
 }
 

@@ -44,6 +44,10 @@ pub struct Party {
     /// `agent@operator.realm`, at most 256 bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fqid: Option<String>,
+    /// Only in `from`, and only while the recipient may not hold it: the sender's armored certificate, at most
+    /// 64 KiB. It introduces; it proves nothing but that its owner signed the envelope.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
 }
 
 /// The sealed part.

@@ -42,3 +42,9 @@ pub const RETRIES_MAX: u32 = 1_000;
 pub const ACK_ITEMS: usize = 1_000;
 /// The smallest size a sealed-mode body is padded to, in bytes; every further step is twice the one before.
 pub const PAD_STEP_BYTES: usize = 512;
+/// Largest certificate that may introduce a sender, in bytes of armor.
+pub const INTRODUCTION_BYTES: usize = 64 * 1024;
+/// Most reply routes an introduction may name.
+pub const REPLY_ROUTES: usize = 8;
+/// Longest address of a reply route, in bytes.
+pub const ADDRESS_BYTES: usize = 1024;

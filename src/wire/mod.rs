@@ -17,7 +17,7 @@ mod text;
 mod time;
 
 pub use ack::{AckBody, AckItem, ReadReceiptBody};
-pub use body::{BodyError, Content, HeaderMismatch, SealedBody};
+pub use body::{BodyError, Content, HeaderMismatch, ReplyRoute, SealedBody};
 pub use codec::{DecodeError, Dialect, Received};
 pub use digest::{Digest, DigestError};
 pub use envelope::{Envelope, Metadata, Mode, Party, Payload, PayloadType, Routing, UnknownWord, Urgency};

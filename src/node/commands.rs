@@ -1,0 +1,286 @@
+//! What each command does: one line here for those that change something (in the room that owns it), a query on
+//! another thread for those that only read.
+
+use super::{
+    Command, Message, NodeError, NodeErrorKind, Reply, Status,
+    core::Core,
+    handle::Answer,
+    queries::Queries,
+};
+use crate::{
+    delivery::{Input, MessageState, PlanRequest},
+    wire::{Conversation, EnvelopeId, SafeText, Urgency},
+};
+
+impl Core {
+    /// Does what a face asks; the answer may come later.
+    pub(super) fn command(&mut self, command: Command, answer: Answer) {
+        match command {
+            Command::Send(request) => self.send(request, answer),
+            Command::Peers => {
+                let peers = self.people.book.iter().map(|peer| self.peer_view(peer)).collect();
+                answer.give(Ok(Reply::Peers(peers)));
+            }
+            Command::PeerAdd(add) => self.peer_add(add, answer),
+            Command::PeerRemove { peer } => self.peer_remove(&peer, answer),
+            Command::TrustSet { peer, level } => self.trust_set(&peer, level, answer),
+            Command::ConflictResolve { peer, accept_new } => self.conflict_resolve(&peer, accept_new, answer),
+            Command::RequestAccept { peer } => self.request_accept(&peer, answer),
+            Command::Block { peer, blocked } => self.block(&peer, blocked, answer),
+            Command::Mute { peer, muted } => self.change_peer(&peer, answer, |profile, _| {
+                profile.muted = muted;
+                Ok(())
+            }),
+            Command::MarkRead { conversation, up_to } => self.mark_read(conversation, up_to, answer),
+            Command::SaveDraft { conversation, text } => self.save_draft(conversation, text, answer),
+            Command::QueueRetry { envelope_id } => answer.give(Ok(Reply::Count(self.queue_retry(envelope_id)))),
+            Command::QueuePurge { envelope_id, peer } => self.queue_purge(envelope_id, peer, answer),
+            Command::Transports => answer.give(Ok(Reply::Transports(self.health()))),
+            Command::TransportEnable { transport, enabled } => self.transport_enable(&transport, enabled, answer),
+            Command::TransportPriority { transport, priority } => {
+                self.transport_priority(&transport, priority, answer);
+            }
+            Command::TransportProbe { transport } => self.transport_probe(&transport, answer),
+            Command::RouteExplain { .. } => answer.give(self.explain(command)),
+            Command::KeyExport { peer } => answer.give(self.key_export(peer)),
+            Command::Status => self.status(answer),
+            Command::QueueList { peer } => self.queue_list(peer, answer),
+            Command::Search { search_id, text, conversation, limit } => {
+                self.search(search_id, text, conversation, limit, answer);
+            }
+            Command::History(query) => self.history(query, answer),
+            Command::Trace { envelope_id } => self.trace(envelope_id, answer),
+            Command::Conversations => self.query(answer, |q| q.conversations()),
+            Command::Drafts => self.query(answer, |q| q.drafts()),
+            Command::Shutdown => self.stopping = Some(answer),
+        }
+    }
+
+    fn block(&mut self, peer: &str, blocked: bool, answer: Answer) {
+        self.change_peer(peer, answer, |profile, now| {
+            profile.blocked = blocked;
+            profile.note(now, if blocked { "you blocked it" } else { "you unblocked it" });
+            Ok(())
+        });
+    }
+
+    fn mark_read(&self, conversation: Conversation, up_to: EnvelopeId, answer: Answer) {
+        let (names, peer) = (self.people.names(), conversation.peer);
+        self.write(
+            move |store| {
+                let Some((position, _)) = store.message(&up_to)? else { return Ok(None) };
+                let read = store.mark_read(&conversation, position)?;
+                Ok(Some((read, store.conversation(&conversation)?)))
+            },
+            move |core, marked| match marked {
+                Ok(Some((read, record))) => {
+                    let at = core.clock.now().wall;
+                    core.send_receipts(peer, read, at);
+                    if let Some(record) = record {
+                        let summary = super::views::conversation(record, &names);
+                        core.emit(super::Event::Conversation(Box::new(summary)));
+                    }
+                    answer.give(Ok(Reply::Done));
+                }
+                Ok(None) => answer.give(Err(no_message(&up_to))),
+                Err(error) => answer.give(Err(NodeError::new(NodeErrorKind::Storage, error.to_string()))),
+            },
+        );
+    }
+
+    fn save_draft(&self, conversation: Conversation, text: String, answer: Answer) {
+        self.write(move |store| store.save_draft(&conversation, &text), move |_, saved| {
+            let storage = |error: std::sync::Arc<crate::store::StoreError>| {
+                NodeError::new(NodeErrorKind::Storage, error.to_string())
+            };
+            answer.give(saved.map(|()| Reply::Done).map_err(storage));
+        });
+    }
+
+    /// Says how many messages were waiting.
+    fn queue_retry(&mut self, envelope_id: Option<EnvelopeId>) -> usize {
+        let waiting = match envelope_id {
+            Some(id) => usize::from(self.machine.state(&id).is_some_and(|state| !state.is_final())),
+            None => self.machine.queued().pending(),
+        };
+        self.drive(Input::RetryNow { envelope_id, peer: None });
+        waiting
+    }
+
+    fn queue_purge(&mut self, envelope_id: Option<EnvelopeId>, peer: Option<String>, answer: Answer) {
+        let peer = match peer.map(|peer| self.find_peer(&peer)).transpose() {
+            Ok(peer) => peer,
+            Err(error) => return answer.give(Err(error)),
+        };
+        let held = self.purge_held(envelope_id, peer.as_ref().map(|peer| &peer.name));
+        let key = peer.and_then(|peer| peer.fingerprint);
+        let (store, store_error) = (self.store.clone(), |e: String| NodeError::new(NodeErrorKind::Storage, e));
+        let waiting = tokio::task::spawn_blocking(move || store.outbox());
+        self.later(waiting, move |core, waiting| {
+            let entries = match waiting.map_err(|e| e.to_string()).and_then(|w| w.map_err(|e| e.to_string())) {
+                Ok(entries) => entries,
+                Err(error) => return answer.give(Err(store_error(error))),
+            };
+            let fits = entries.into_iter().filter(|entry| {
+                envelope_id.is_none_or(|id| entry.envelope_id == id) && key.is_none_or(|key| entry.to == key)
+            });
+            let ids: Vec<EnvelopeId> = fits.map(|entry| entry.envelope_id).collect();
+            for id in &ids {
+                core.drive(Input::Cancel { envelope_id: *id });
+            }
+            answer.give(Ok(Reply::Count(ids.len() + held)));
+        });
+    }
+
+    fn explain(&self, command: Command) -> Result<Reply, NodeError> {
+        let Command::RouteExplain { peer, mode, without, size } = command else {
+            return Err(NodeError::new(NodeErrorKind::Internal, "not a question about routes"));
+        };
+        let profile = self.find_peer(&peer)?;
+        let key = profile.fingerprint.ok_or_else(|| {
+            NodeError::new(NodeErrorKind::Refused, format!("no certificate of {}; messages to it are held", profile.name))
+        })?;
+        let ask = PlanRequest {
+            peer: key,
+            mode: mode.or(profile.default_mode).unwrap_or(self.config.defaults.mode),
+            urgency: Urgency::Normal,
+            size: size.unwrap_or(4096),
+            prefer: Vec::new(),
+            fallback: Vec::new(),
+            without,
+        };
+        Ok(Reply::Plan(self.machine.plan(self.clock.now(), &ask)))
+    }
+
+    fn key_export(&self, peer: Option<String>) -> Result<Reply, NodeError> {
+        let Some(peer) = peer else {
+            return Ok(Reply::Certificate(self.me.armored_certificate().to_owned()));
+        };
+        let profile = self.find_peer(&peer)?;
+        let certificate = profile.fingerprint.and_then(|key| self.keys.get(&key));
+        certificate.map(|certificate| Reply::Certificate(certificate.armored())).ok_or_else(|| {
+            NodeError::new(NodeErrorKind::NotFound, format!("no certificate of {} is known", profile.name))
+        })
+    }
+
+    fn status(&self, answer: Answer) {
+        let now = self.clock.now();
+        let counts = self.machine.queued();
+        let status = Status {
+            name: SafeText::line(self.me.name()),
+            fqid: self.me.fqid().map(|id| SafeText::line(id.as_str())),
+            fingerprint: self.me.fingerprint(),
+            uptime_ms: u64::try_from(now.mono.as_millis()).unwrap_or(u64::MAX),
+            pid: std::process::id(),
+            queued: counts.pending() + self.held.len(),
+            held: counts.held + self.held.len(),
+            unread: 0,
+            transports: self.health(),
+            refused: self.counters.refused.clone(),
+            duplicates: self.counters.duplicates,
+            warnings: self.warnings.clone(),
+        };
+        self.query(answer, move |q| {
+            Ok(Reply::Status(Box::new(Status { unread: q.unread()?, ..status })))
+        });
+    }
+
+    fn queue_list(&self, peer: Option<String>, answer: Answer) {
+        let peer = match peer.map(|peer| self.find_peer(&peer)).transpose() {
+            Ok(peer) => peer,
+            Err(error) => return answer.give(Err(error)),
+        };
+        let held = self.held.messages(self.me.name(), peer.as_ref().map(|peer| &peer.name));
+        let key = peer.as_ref().and_then(|peer| peer.fingerprint);
+        if peer.is_some() && key.is_none() {
+            return answer.give(Ok(Reply::Messages(held)));
+        }
+        // The machine knows the present state; the store may be a moment behind.
+        let states = self.machine.states();
+        self.query(answer, move |q| {
+            let mut messages = q.queue(key)?;
+            for message in &mut messages {
+                if let Some(state) = states.get(&message.envelope_id) {
+                    message.state = state.clone();
+                }
+            }
+            messages.retain(|message: &Message| !matches!(message.state, MessageState::Delivered { .. } | MessageState::Read { .. }));
+            messages.extend(held);
+            messages.sort_by_key(|message| message.timestamp);
+            Ok(Reply::Messages(messages))
+        });
+    }
+
+    fn history(&self, query: super::HistoryQuery, answer: Answer) {
+        match query.peer.as_ref().map(|peer| self.find_peer(peer)).transpose() {
+            Ok(peer) => {
+                let key = peer.as_ref().map(|peer| peer.fingerprint);
+                match key {
+                    Some(None) => answer.give(Ok(Reply::Messages(Vec::new()))),
+                    key => self.query(answer, move |q| q.history(key.flatten(), &query)),
+                }
+            }
+            Err(error) => answer.give(Err(error)),
+        }
+    }
+
+    fn trace(&self, envelope_id: EnvelopeId, answer: Answer) {
+        let state = self.machine.state(&envelope_id).cloned();
+        let attempts = self.machine.attempts(&envelope_id).to_vec();
+        let (mut plan, now) = (None, self.clock.now());
+        if let Some(conversation) = self.ledger.conversation(&envelope_id) {
+            let ask = PlanRequest {
+                peer: conversation.peer,
+                mode: self.config.defaults.mode,
+                urgency: Urgency::Normal,
+                size: 4096,
+                prefer: Vec::new(),
+                fallback: Vec::new(),
+                without: Vec::new(),
+            };
+            plan = Some(self.machine.plan(now, &ask));
+        }
+        self.query(answer, move |q| q.trace(envelope_id, state, attempts, plan));
+    }
+
+    /// Reads the store on another thread and answers with what `read` makes of it.
+    fn query(
+        &self,
+        answer: Answer,
+        read: impl FnOnce(&Queries) -> Result<Reply, NodeError> + Send + 'static,
+    ) {
+        let queries = self.queries();
+        tokio::task::spawn_blocking(move || answer.give(read(&queries)));
+    }
+
+    fn search(
+        &mut self,
+        search_id: u64,
+        text: String,
+        conversation: Option<Conversation>,
+        limit: usize,
+        answer: Answer,
+    ) {
+        let cancel = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        // A face numbers its searches upwards within a range of its own; a newer one ends its older ones.
+        for (_, older) in self.searches.range(search_id & !0xFFFF_FFFF..search_id) {
+            older.store(true, std::sync::atomic::Ordering::Relaxed);
+        }
+        self.searches.insert(search_id, cancel.clone());
+        let (queries, events) = (self.queries(), self.events.clone());
+        let work = tokio::task::spawn_blocking(move || {
+            answer.give(queries.search(search_id, &text, conversation.as_ref(), limit, &cancel, &events));
+        });
+        self.later(work, move |core, _| {
+            core.searches.remove(&search_id);
+        });
+    }
+
+    fn queries(&self) -> Queries {
+        Queries { store: self.store.clone(), names: self.people.names(), own_name: self.me.name().to_owned() }
+    }
+}
+
+fn no_message(id: &EnvelopeId) -> NodeError {
+    NodeError::new(NodeErrorKind::NotFound, format!("no message {id} is stored"))
+}

@@ -1,0 +1,132 @@
+//! What only reads the store. Runs on other threads.
+
+use std::{
+    ops::ControlFlow,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use tokio::sync::broadcast;
+
+use super::{Event, HistoryQuery, Message, NodeError, NodeErrorKind, Reply, RoutePlan, Trace, people::Names, views};
+use crate::{
+    delivery::{AttemptRecord, MessageState},
+    store::{MessageRecord, Query, Store, StoreError},
+    wire::{Conversation, EnvelopeId, Fingerprint},
+};
+
+/// Most messages in one answer.
+const MESSAGES_MAX: usize = 10_000;
+
+/// Reads the store for faces.
+pub(super) struct Queries {
+    pub(super) store: Arc<Store>,
+    pub(super) names: Names,
+    pub(super) own_name: String,
+}
+
+impl Queries {
+    fn view(&self, position: u64, record: MessageRecord) -> Message {
+        views::message(position, record, &self.names, &self.own_name)
+    }
+
+    pub(super) fn history(&self, peer: Option<Fingerprint>, query: &HistoryQuery) -> Result<Reply, NodeError> {
+        let conversation = match (peer, &query.thread_id) {
+            (Some(peer), Some(thread_id)) => Some(Conversation { peer, thread_id: thread_id.clone() }),
+            _ => None,
+        };
+        let asked = Query {
+            conversation,
+            peer,
+            incoming: query.incoming,
+            before: query.before,
+            after: query.after,
+            limit: query.limit.min(MESSAGES_MAX),
+        };
+        let found = self.store.history(&asked).map_err(storage)?;
+        let messages = found.into_iter().map(|(position, record)| self.view(position, record));
+        // A thread without a peer: the same thread with whomever.
+        let fits = |m: &Message| query.thread_id.as_ref().is_none_or(|thread| m.thread_id == *thread);
+        Ok(Reply::Messages(messages.filter(fits).collect()))
+    }
+
+    pub(super) fn conversations(&self) -> Result<Reply, NodeError> {
+        let mut all = self.store.conversations().map_err(storage)?;
+        all.sort_by_key(|record| std::cmp::Reverse(record.last_position));
+        Ok(Reply::Conversations(all.into_iter().map(|record| views::conversation(record, &self.names)).collect()))
+    }
+
+    pub(super) fn unread(&self) -> Result<u64, NodeError> {
+        Ok(self.store.conversations().map_err(storage)?.iter().map(|record| record.unread).sum())
+    }
+
+    pub(super) fn drafts(&self) -> Result<Reply, NodeError> {
+        self.store.drafts().map(Reply::Drafts).map_err(storage)
+    }
+
+    pub(super) fn queue(&self, peer: Option<Fingerprint>) -> Result<Vec<Message>, NodeError> {
+        let mut messages = Vec::new();
+        for entry in self.store.outbox().map_err(storage)? {
+            if peer.is_some_and(|peer| entry.to != peer) {
+                continue;
+            }
+            if let Some((position, record)) = self.store.message(&entry.envelope_id).map_err(storage)? {
+                messages.push(self.view(position, record));
+            }
+        }
+        Ok(messages)
+    }
+
+    pub(super) fn trace(
+        &self,
+        id: EnvelopeId,
+        state: Option<MessageState>,
+        attempts: Vec<AttemptRecord>,
+        plan: Option<RoutePlan>,
+    ) -> Result<Reply, NodeError> {
+        let found = self.store.message(&id).map_err(storage)?;
+        let (position, record) = found.ok_or_else(|| {
+            NodeError::new(NodeErrorKind::NotFound, format!("no message {id} is stored"))
+        })?;
+        let mut message = self.view(position, record);
+        if let Some(state) = state {
+            message.state = state;
+        }
+        let attempts = if attempts.is_empty() { self.store.attempts(&id).map_err(storage)? } else { attempts };
+        Ok(Reply::Trace(Box::new(Trace { message, plan, attempts })))
+    }
+
+    pub(super) fn search(
+        &self,
+        search_id: u64,
+        text: &str,
+        conversation: Option<&Conversation>,
+        limit: usize,
+        cancel: &AtomicBool,
+        events: &broadcast::Sender<Event>,
+    ) -> Result<Reply, NodeError> {
+        let limit = limit.min(MESSAGES_MAX);
+        let mut hits = 0;
+        let end = self.store.search(text, conversation, cancel, |position, record| {
+            if hits == limit {
+                return ControlFlow::Break(());
+            }
+            hits += 1;
+            let message = Box::new(self.view(position, record));
+            // The face may have gone.
+            let _ = events.send(Event::SearchHit { search_id, message });
+            ControlFlow::Continue(())
+        });
+        let end = end.map_err(storage)?;
+        if cancel.load(Ordering::Relaxed) {
+            return Err(NodeError::new(NodeErrorKind::Gone, "a newer search took this one's place"));
+        }
+        Ok(Reply::SearchDone { search_id, hits, more: !end.complete })
+    }
+}
+
+fn storage(error: StoreError) -> NodeError {
+    NodeError::new(NodeErrorKind::Storage, error.to_string())
+}
