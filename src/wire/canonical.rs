@@ -100,16 +100,17 @@ mod tests {
 
     #[test]
     fn keys_are_sorted_by_utf16_code_units() {
-        // U+1F602 is D83D DE02 in UTF-16 and so comes before U+FB33, though its UTF-8 comes after.
-        let json = "{ \"\u{FB33}\": 1, \"\u{1F602}\": 2, \"\u{20AC}\": 3, \"\\r\": 4, \"1\": 5, \"\u{80}\": 6, \"\u{F6}\": 7, \"\": 8 }";
-        let want = "{\"\":8,\"\\r\":4,\"1\":5,\"\u{80}\":6,\"\u{F6}\":7,\"\u{20AC}\":3,\"\u{1F602}\":2,\"\u{FB33}\":1}";
+        // U+1F980 is D83E DD80 in UTF-16 and so comes before U+FF5E, though its UTF-8 comes after.
+        let json =
+            "{ \"\u{FF5E}\": 1, \"\u{1F980}\": 2, \"\u{3A9}\": 3, \"\\t\": 4, \"Z\": 5, \"a\": 6, \"aa\": 7, \"\": 8 }";
+        let want = "{\"\":8,\"\\t\":4,\"Z\":5,\"a\":6,\"aa\":7,\"\u{3A9}\":3,\"\u{1F980}\":2,\"\u{FF5E}\":1}";
         assert_eq!(canonical(json), want);
     }
 
     #[test]
     fn strings_have_the_fewest_escapes() {
-        let json = r#""\u20ac$\u000F\u000aA'\u0042\u0022\u005c\\\"\/\b\f\t\u007f\u2028\ud83d\ude02\u0000""#;
-        let want = "\"\u{20AC}$\\u000f\\nA'B\\\"\\\\\\\\\\\"/\\b\\f\\t\u{7F}\u{2028}\u{1F602}\\u0000\"";
+        let json = r#""\u0041\u00e9\ud83e\udd80\/\u0022\u005C\u0008\u0009\u000A\u000C\u000D\u0000\u001B\u007F\u2028""#;
+        let want = "\"A\u{E9}\u{1F980}/\\\"\\\\\\b\\t\\n\\f\\r\\u0000\\u001b\u{7F}\u{2028}\"";
         assert_eq!(canonical(json), want);
     }
 

@@ -43,8 +43,8 @@ impl EnvelopeId {
     /// [`IdError::Envelope`] if it is of another version than 4 or 7.
     pub fn from_bytes(bytes: [u8; 16]) -> Result<Self, IdError> {
         let uuid = Uuid::from_bytes(bytes);
-        match uuid.get_version_num() {
-            4 | 7 => Ok(Self(uuid)),
+        match (uuid.get_variant(), uuid.get_version_num()) {
+            (uuid::Variant::RFC4122, 4 | 7) => Ok(Self(uuid)),
             _ => Err(IdError::Envelope),
         }
     }
@@ -200,3 +200,74 @@ macro_rules! serde_as_string {
     )*};
 }
 serde_as_string!(EnvelopeId, ThreadId, Fingerprint);
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn only_uuids_of_version_4_and_7_name_envelopes() {
+        for good in ["0d786ed2-7f11-4985-a5c8-822ebd1df295", "01936f2b-6a7c-7b1e-9f00-0123456789ab"] {
+            assert_eq!(good.parse::<EnvelopeId>().unwrap().to_string(), good);
+            assert_eq!(good.to_uppercase().parse::<EnvelopeId>().unwrap().to_string(), good);
+        }
+        for bad in [
+            "",
+            "0d786ed27f114985a5c8822ebd1df295",
+            "{0d786ed2-7f11-4985-a5c8-822ebd1df295}",
+            "0d786ed2-7f11-1985-a5c8-822ebd1df295",
+            "0d786ed2-7f11-4985-15c8-822ebd1df295",
+            "00000000-0000-0000-0000-000000000000",
+            "0d786ed2_7f11_4985_a5c8_822ebd1df295",
+            "0d786ed2-7f11-4985-a5c8-822ebd1df2é",
+        ] {
+            assert_eq!(bad.parse::<EnvelopeId>(), Err(IdError::Envelope), "{bad}");
+        }
+    }
+
+    #[test]
+    fn thread_ids_are_bounded_and_without_controls() {
+        let longest = "t".repeat(limits::THREAD_ID_BYTES);
+        assert_eq!(longest.parse::<ThreadId>().unwrap().as_str(), longest);
+        for bad in ["", &(longest + "t"), "a\nb", "a\u{9b}b"] {
+            assert_eq!(bad.parse::<ThreadId>(), Err(IdError::Thread));
+        }
+    }
+
+    #[test]
+    fn fingerprints_are_of_version_4_or_6() {
+        let v4 = "EA558C6BAEE73766C88D14A9D2D785B1D9786BA5";
+        let read: Fingerprint = "ea55 8c6b aee7 3766 c88d  14a9 d2d7 85b1 d978 6ba5".parse().unwrap();
+        assert_eq!(read.to_string(), v4);
+        assert_eq!(read.short(), "EA558C6B");
+        assert_eq!(read.grouped(), "EA55 8C6B AEE7 3766 C88D 14A9 D2D7 85B1 D978 6BA5");
+        assert_eq!("ab".repeat(32).parse::<Fingerprint>().unwrap().as_bytes().len(), 32);
+        for bad in ["", "EA55", &v4[1..], &("AB".repeat(33)), "EA558C6BAEE73766C88D14A9D2D785B1D9786BAG"] {
+            assert_eq!(bad.parse::<Fingerprint>(), Err(IdError::Fingerprint), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn ids_round_trip(random: [u8; 16], v4: [u8; 20], v6: [u8; 32]) {
+            let id = EnvelopeId::from_random(random);
+            prop_assert_eq!(id.to_string().parse::<EnvelopeId>().unwrap(), id);
+            prop_assert_eq!(EnvelopeId::from_bytes(*id.as_bytes()).unwrap(), id);
+            for raw in [&v4[..], &v6[..]] {
+                let fingerprint = Fingerprint::from_bytes(raw).unwrap();
+                prop_assert_eq!(fingerprint.as_bytes(), raw);
+                prop_assert_eq!(fingerprint.to_string().parse::<Fingerprint>().unwrap(), fingerprint);
+                prop_assert_eq!(fingerprint.grouped().parse::<Fingerprint>().unwrap(), fingerprint);
+            }
+        }
+
+        #[test]
+        fn no_text_makes_them_panic(text in "[0-9a-fA-F -]{0,70}|.{0,40}") {
+            let _ = text.parse::<EnvelopeId>();
+            let _ = text.parse::<Fingerprint>();
+            let _ = text.parse::<ThreadId>();
+        }
+    }
+}

@@ -25,7 +25,7 @@ pub enum JsonError {
     #[error("not JSON: {0}")]
     Syntax(SafeText),
     /// The same key twice in one object; two readers might see two different messages.
-    #[error("the key {0:?} is there twice")]
+    #[error("the key `{0}` is there twice")]
     DuplicateKey(SafeText),
     /// Nested deeper than [`limits::JSON_DEPTH`].
     #[error("nested deeper than {} levels", limits::JSON_DEPTH)]

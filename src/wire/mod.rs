@@ -13,6 +13,8 @@ mod fields;
 mod ids;
 mod json;
 pub mod limits;
+#[cfg(test)]
+mod tests;
 mod text;
 mod time;
 
