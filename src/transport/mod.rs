@@ -11,6 +11,18 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::sync::mpsc;
 
+mod backoff;
+pub mod file;
+mod refusals;
+pub mod registry;
+mod settings;
+pub mod tcp;
+#[cfg(test)]
+pub(crate) mod testing;
+
+pub use registry::{Kind, TransportConfig};
+pub use settings::Settings;
+
 use crate::{
     delivery::{Capabilities, Reason, TransportId},
     wire::{Fingerprint, SafeText},
@@ -90,6 +102,9 @@ pub enum TransportEvent {
     Inbound(Inbound),
     /// The transport's state changed.
     State(TransportId, TransportState),
+    /// The transport itself refused something that came in, before it was a frame: a link in a shared folder, a
+    /// connection that speaks something else. Reported at a bounded rate; the detail says how many were left out.
+    Refused(TransportId, Reason),
 }
 
 /// Where a transport pushes its events. Bounded: when it is full the transport waits.
@@ -202,6 +217,12 @@ pub trait Transport: Send + Sync {
     /// # Errors
     /// Says what a right address looks like.
     fn check_address(&self, address: &str) -> Result<(), ConfigError>;
+
+    /// Where others reach this node over it while it listens, for people to read and copy: the bound socket
+    /// address, the shared folder. `None` when it does not listen, or not yet.
+    fn address(&self) -> Option<String> {
+        None
+    }
 
     /// Begins listening and reports through `sink` until [`Transport::stop`]. Returns as soon as it is
     /// under way; what needs time goes on in the background and is reported as a [`TransportState`].

@@ -1,0 +1,194 @@
+//! The kinds of transports this program knows, and how each is made from its configuration.
+//!
+//! A new transport is its own file and one line in [`KINDS`].
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{ConfigError, Context, Transport, file, settings, tcp};
+
+/// One kind of transport.
+#[derive(Clone, Copy, Debug)]
+pub struct Kind {
+    /// What `type` says in the configuration.
+    pub name: &'static str,
+    /// One line for lists and help.
+    pub summary: &'static str,
+    /// The priority of a transport that names none; lower goes first.
+    pub default_priority: u16,
+    /// Checks the settings and makes the transport; touches neither disk nor network.
+    pub build: fn(&TransportConfig, Context) -> Result<Arc<dyn Transport>, ConfigError>,
+}
+
+/// Every kind, by name.
+static KINDS: &[Kind] = &[file::KIND, tcp::KIND];
+
+/// The priority of a transport of a kind that is not known (which [`build`] refuses).
+const UNKNOWN_PRIORITY: u16 = 100;
+
+/// Every kind of transport, in the order of their names.
+pub fn kinds() -> &'static [Kind] {
+    KINDS
+}
+
+/// One configured transport: the content of `transports/NAME.yml`.
+///
+/// ```yaml
+/// type: tcp
+/// enabled: true        # optional, true
+/// priority: 20         # optional, lower goes first; each kind has its own default
+/// listen: 0.0.0.0:9999 # everything else belongs to the kind
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Written")]
+pub struct TransportConfig {
+    /// The kind's name.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Whether the user wants it.
+    pub enabled: bool,
+    /// Lower goes first.
+    pub priority: u16,
+    /// The settings of the kind.
+    #[serde(flatten)]
+    pub settings: serde_json::Map<String, serde_json::Value>,
+}
+
+impl TransportConfig {
+    /// An enabled transport of `kind` with the kind's own priority and no settings.
+    pub fn new(kind: &str) -> Self {
+        Written { kind: kind.to_owned(), enabled: true, priority: None, settings: serde_json::Map::new() }.into()
+    }
+
+    /// The same with `setting` set to `value`.
+    #[must_use]
+    pub fn with(mut self, setting: &str, value: impl Into<serde_json::Value>) -> Self {
+        self.settings.insert(setting.to_owned(), value.into());
+        self
+    }
+}
+
+/// A configuration as a person writes it.
+#[derive(Deserialize)]
+struct Written {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default = "yes")]
+    enabled: bool,
+    #[serde(default)]
+    priority: Option<u16>,
+    #[serde(flatten)]
+    settings: serde_json::Map<String, serde_json::Value>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl From<Written> for TransportConfig {
+    fn from(written: Written) -> Self {
+        let Written { kind, enabled, priority, settings } = written;
+        let priority = priority.unwrap_or_else(|| find(&kind).map_or(UNKNOWN_PRIORITY, |kind| kind.default_priority));
+        Self { kind, enabled, priority, settings }
+    }
+}
+
+fn find(name: &str) -> Option<&'static Kind> {
+    KINDS.iter().find(|kind| kind.name == name)
+}
+
+/// Makes the transport that `config` describes, also when it is not enabled.
+///
+/// # Errors
+/// When the kind or a setting is not known (naming what is near), or a value does not fit.
+pub fn build(config: &TransportConfig, context: Context) -> Result<Arc<dyn Transport>, ConfigError> {
+    let Some(kind) = find(&config.kind) else {
+        let known: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
+        let problem = format!(
+            "{:?} is not a kind of transport{}; known are {}",
+            config.kind,
+            settings::suggestion(&config.kind, &known),
+            known.join(", ")
+        );
+        return Err(ConfigError { setting: "type".to_owned(), problem });
+    };
+    (kind.build)(config, context)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::testing;
+
+    fn refusal(yaml: &str) -> String {
+        let config: TransportConfig = serde_saphyr::from_str(yaml).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        match build(&config, testing::context("t", 1, dir.path())) {
+            Err(error) => error.to_string(),
+            Ok(_) => panic!("was accepted: {yaml}"),
+        }
+    }
+
+    #[test]
+    fn a_configuration_has_the_defaults_of_its_kind() {
+        let config: TransportConfig = serde_saphyr::from_str("type: tcp\nlisten: 127.0.0.1:0\n").unwrap();
+        assert!(config.enabled);
+        assert_eq!(config.priority, tcp::KIND.default_priority);
+        assert_eq!(config.settings["listen"], "127.0.0.1:0");
+        let config: TransportConfig =
+            serde_saphyr::from_str("type: file\nenabled: false\npriority: 7\nfolders: [/a, /b]\n").unwrap();
+        assert!(!config.enabled);
+        assert_eq!(config.priority, 7);
+        assert_eq!(config.settings["folders"], serde_json::json!(["/a", "/b"]));
+    }
+
+    #[test]
+    fn a_configuration_survives_being_written_and_read() {
+        let config = TransportConfig::new("file").with("folders", vec!["/srv/shared"]).with("keep", "archive");
+        let yaml = serde_saphyr::to_string(&config).unwrap();
+        assert_eq!(serde_saphyr::from_str::<TransportConfig>(&yaml).unwrap(), config, "{yaml}");
+    }
+
+    #[test]
+    fn what_is_not_known_is_named_with_what_is_near() {
+        assert_eq!(
+            refusal("type: tpc"),
+            "type: \"tpc\" is not a kind of transport, did you mean \"tcp\"?; known are file, tcp"
+        );
+        let line = refusal("type: tcp\nlistn: 127.0.0.1:1\n");
+        assert!(line.starts_with("listn: not a setting of tcp transports, did you mean \"listen\"?"), "{line}");
+        let line = refusal("type: file\nfolder: /a\n");
+        assert!(line.contains("did you mean \"folders\"?"), "{line}");
+        let line = refusal("type: file\nzzzzzz: 1\n");
+        assert!(line.contains("known are folders") && !line.contains("did you mean"), "{line}");
+    }
+
+    #[test]
+    fn a_value_that_does_not_fit_names_its_setting() {
+        for (yaml, start) in [
+            ("type: tcp\nlisten: 5\n", "listen: "),
+            ("type: tcp\nlisten: nonsense\n", "listen: "),
+            ("type: tcp\nmax_connections: 0\n", "max_connections: "),
+            ("type: tcp\nmax_connections: lots\n", "max_connections: "),
+            ("type: tcp\nidle_seconds: -1\n", "idle_seconds: "),
+            ("type: file\nfolders: relative/path\n", "folders: "),
+            ("type: file\nfolders: [relative/path]\n", "folders: "),
+            ("type: file\nfolders: [/a/../b]\n", "folders: "),
+            ("type: file\nkeep: forever\n", "keep: "),
+            ("type: file\npoll_seconds: 0\n", "poll_seconds: "),
+        ] {
+            let line = refusal(yaml);
+            assert!(line.starts_with(start), "{yaml} -> {line}");
+        }
+    }
+
+    #[test]
+    fn kinds_are_sorted_and_named_once() {
+        let names: Vec<&str> = kinds().iter().map(|kind| kind.name).collect();
+        let mut sorted = names.clone();
+        sorted.sort_unstable();
+        sorted.dedup();
+        assert_eq!(names, sorted);
+    }
+}
