@@ -25,10 +25,7 @@ pub use files::{create_private_dir, write_private};
 pub use lock::HomeLock;
 pub use peers::StoredPeer;
 
-use crate::{
-    delivery::TransportId,
-    transport::registry::TransportConfig,
-};
+use crate::{delivery::TransportId, transport::registry::TransportConfig};
 
 /// One user's folder.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::core::Core;
 use crate::{
     delivery::TransportId,
-    wire::{AckBody, AckItem, EnvelopeId, Fingerprint, PayloadType, ReadReceiptBody, Timestamp},
+    wire::{AckBody, AckItem, Digest, EnvelopeId, Fingerprint, PayloadType, ReadReceiptBody, Timestamp},
 };
 
 /// Most messages that one ack names.
@@ -35,7 +35,7 @@ impl AckQueue {
 
 impl Core {
     /// Notes that an envelope is durable. Strangers whom the user has not accepted learn nothing.
-    pub(super) fn ack(&mut self, to: Fingerprint, envelope_id: EnvelopeId, digest: [u8; 32], via: &TransportId) {
+    pub(super) fn ack(&mut self, to: Fingerprint, envelope_id: EnvelopeId, digest: Digest, via: &TransportId) {
         let may = self.people.book.by_key(&to).is_some_and(|peer| !peer.request && !peer.blocked);
         if may {
             let received_at = self.clock.now().wall;

@@ -1,14 +1,9 @@
 //! What each command does: one line here for those that change something (in the room that owns it), a query on
 //! another thread for those that only read.
 
-use super::{
-    Command, Message, NodeError, NodeErrorKind, Reply, Status,
-    core::Core,
-    handle::Answer,
-    queries::Queries,
-};
+use super::{Command, NodeError, NodeErrorKind, Reply, Status, core::Core, handle::Answer, queries::Queries};
 use crate::{
-    delivery::{Input, MessageState, PlanRequest},
+    delivery::{Input, PlanRequest},
     wire::{Conversation, EnvelopeId, SafeText, Urgency},
 };
 
@@ -89,12 +84,15 @@ impl Core {
     }
 
     fn save_draft(&self, conversation: Conversation, text: String, answer: Answer) {
-        self.write(move |store| store.save_draft(&conversation, &text), move |_, saved| {
-            let storage = |error: std::sync::Arc<crate::store::StoreError>| {
-                NodeError::new(NodeErrorKind::Storage, error.to_string())
-            };
-            answer.give(saved.map(|()| Reply::Done).map_err(storage));
-        });
+        self.write(
+            move |store| store.save_draft(&conversation, &text),
+            move |_, saved| {
+                let storage = |error: std::sync::Arc<crate::store::StoreError>| {
+                    NodeError::new(NodeErrorKind::Storage, error.to_string())
+                };
+                answer.give(saved.map(|()| Reply::Done).map_err(storage));
+            },
+        );
     }
 
     /// Says how many messages were waiting.
@@ -138,7 +136,10 @@ impl Core {
         };
         let profile = self.find_peer(&peer)?;
         let key = profile.fingerprint.ok_or_else(|| {
-            NodeError::new(NodeErrorKind::Refused, format!("no certificate of {}; messages to it are held", profile.name))
+            NodeError::new(
+                NodeErrorKind::Refused,
+                format!("no certificate of {}; messages to it are held", profile.name),
+            )
         })?;
         let ask = PlanRequest {
             peer: key,
@@ -180,9 +181,7 @@ impl Core {
             duplicates: self.counters.duplicates,
             warnings: self.warnings.clone(),
         };
-        self.query(answer, move |q| {
-            Ok(Reply::Status(Box::new(Status { unread: q.unread()?, ..status })))
-        });
+        self.query(answer, move |q| Ok(Reply::Status(Box::new(Status { unread: q.unread()?, ..status }))));
     }
 
     fn queue_list(&self, peer: Option<String>, answer: Answer) {
@@ -195,19 +194,24 @@ impl Core {
         if peer.is_some() && key.is_none() {
             return answer.give(Ok(Reply::Messages(held)));
         }
-        // The machine knows the present state; the store may be a moment behind.
-        let states = self.machine.states();
-        self.query(answer, move |q| {
-            let mut messages = q.queue(key)?;
+        let queries = self.queries();
+        let reading = tokio::task::spawn_blocking(move || queries.queue(key));
+        self.later(reading, move |core, read| {
+            let mut messages = match read {
+                Ok(Ok(messages)) => messages,
+                Ok(Err(error)) => return answer.give(Err(error)),
+                Err(error) => return answer.give(Err(NodeError::new(NodeErrorKind::Internal, error.to_string()))),
+            };
+            // The machine knows the present state; the store may be a moment behind.
             for message in &mut messages {
-                if let Some(state) = states.get(&message.envelope_id) {
+                if let Some(state) = core.machine.state(&message.envelope_id) {
                     message.state = state.clone();
                 }
             }
-            messages.retain(|message: &Message| !matches!(message.state, MessageState::Delivered { .. } | MessageState::Read { .. }));
+            messages.retain(|message| !message.state.is_final());
             messages.extend(held);
             messages.sort_by_key(|message| message.timestamp);
-            Ok(Reply::Messages(messages))
+            answer.give(Ok(Reply::Messages(messages)));
         });
     }
 
@@ -244,11 +248,7 @@ impl Core {
     }
 
     /// Reads the store on another thread and answers with what `read` makes of it.
-    fn query(
-        &self,
-        answer: Answer,
-        read: impl FnOnce(&Queries) -> Result<Reply, NodeError> + Send + 'static,
-    ) {
+    fn query(&self, answer: Answer, read: impl FnOnce(&Queries) -> Result<Reply, NodeError> + Send + 'static) {
         let queries = self.queries();
         tokio::task::spawn_blocking(move || answer.give(read(&queries)));
     }

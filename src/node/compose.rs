@@ -1,11 +1,13 @@
 //! From a draft to sealed bytes. Pure but for the randomness of the cryptography; runs on worker threads.
 
+use thiserror::Error;
+
 use super::identity::Me;
 use crate::{
     pgp::{self, Certificate, PgpError},
     wire::{
-        Content, Envelope, EnvelopeId, Metadata, Mode, Party, Payload, PayloadType, ReplyRoute, Routing, SealedBody, ThreadId,
-        Timestamp, Urgency, digest,
+        BodyError, Content, Digest, Envelope, EnvelopeId, Metadata, Mode, Party, Payload, PayloadType, ReplyRoute,
+        Routing, SealedBody, ThreadId, Timestamp, Urgency,
     },
 };
 
@@ -30,28 +32,37 @@ pub(super) struct Draft {
     pub(super) introduction: Option<Vec<ReplyRoute>>,
 }
 
+/// Why a draft cannot be sealed.
+#[derive(Debug, Error)]
+pub(super) enum SealError {
+    #[error(transparent)]
+    Pgp(#[from] PgpError),
+    #[error("the content does not fit: {0}")]
+    Body(#[from] BodyError),
+}
+
 /// A draft, sealed.
 #[derive(Debug)]
 pub(super) struct Sealed {
     /// The encoded envelope.
     pub(super) bytes: Vec<u8>,
     /// What the recipient's ack must name.
-    pub(super) digest: [u8; 32],
+    pub(super) digest: Digest,
 }
 
 /// Seals a draft to its recipient: body, encryption, signature over the headers.
 ///
 /// # Errors
 /// When the recipient's certificate or our key cannot be used. Then nothing leaves.
-pub(super) fn seal(me: &Me, to: &Certificate, draft: &Draft) -> Result<Sealed, PgpError> {
+pub(super) fn seal(me: &Me, to: &Certificate, draft: &Draft) -> Result<Sealed, SealError> {
     // Stealth hides from every hop what only the reader needs.
     let sealed_mode = draft.mode == Mode::Stealth;
     let body = body(me, to, draft, sealed_mode);
-    let content_encrypted = pgp::seal(me.secret(), to, &body.encode(), draft.composed)?;
+    let content_encrypted = pgp::seal(me.secret(), to, &body.encode()?, draft.composed)?;
     let mut envelope = envelope(me, to, draft, sealed_mode, content_encrypted);
     let canonical = envelope.canonical_bytes();
     envelope.payload.signature = Some(pgp::sign_detached(me.secret(), &canonical, draft.composed)?);
-    Ok(Sealed { bytes: envelope.encode(), digest: digest(&canonical) })
+    Ok(Sealed { bytes: envelope.encode(), digest: Digest::of(&canonical) })
 }
 
 fn body(me: &Me, to: &Certificate, draft: &Draft, sealed_mode: bool) -> SealedBody {
@@ -69,8 +80,8 @@ fn body(me: &Me, to: &Certificate, draft: &Draft, sealed_mode: bool) -> SealedBo
         urgency: draft.urgency,
         ttl_seconds: draft.ttl_seconds,
         content: draft.content.clone(),
-        reply_to: draft.introduction.clone().unwrap_or_default(),
         sealed: sealed_mode,
+        reply_to: draft.introduction.clone().unwrap_or_default(),
     }
 }
 
@@ -78,9 +89,8 @@ fn envelope(me: &Me, to: &Certificate, draft: &Draft, sealed_mode: bool, content
     let bare = |fingerprint| Party { name: None, fingerprint, fqid: None, certificate: None };
     let introduce = draft.introduction.is_some();
     let (from, recipient, kind, metadata) = if sealed_mode {
-        let mut from = bare(me.fingerprint());
-        from.certificate = introduce.then(|| me.armored_certificate().to_owned());
-        (from, bare(to.fingerprint()), PayloadType::Message, Metadata::default())
+        // No introduction either: a certificate carries names.
+        (bare(me.fingerprint()), bare(to.fingerprint()), PayloadType::Message, Metadata::default())
     } else {
         let recipient =
             Party { name: Some(draft.to_name.clone()), fqid: draft.to_fqid.clone(), ..bare(to.fingerprint()) };

@@ -7,11 +7,7 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{
-    StreamExt as _,
-    future::BoxFuture,
-    stream::FuturesOrdered,
-};
+use futures_util::{StreamExt as _, future::BoxFuture, stream::FuturesOrdered};
 use tokio::sync::{broadcast, mpsc};
 
 use super::{

@@ -13,7 +13,7 @@ use crate::{
     pgp::Certificate,
     store::{Insert, MessageRecord},
     transport::{Inbound, Receipt},
-    wire::{Conversation, EnvelopeId, Fingerprint, ReplyRoute, SafeText, SealedBody, ThreadId},
+    wire::{Conversation, Digest, EnvelopeId, Fingerprint, ReplyRoute, SafeText, SealedBody, ThreadId},
 };
 
 /// Most strangers who may wait to be accepted.
@@ -82,7 +82,12 @@ impl Core {
     }
 
     /// The first key for a name is pinned. The stranger waits to be accepted and learns nothing until then.
-    fn admit_stranger(&mut self, body: &SealedBody, fqid: Option<Fqid>, certificate: Certificate) -> Result<(), Refusal> {
+    fn admit_stranger(
+        &mut self,
+        body: &SealedBody,
+        fqid: Option<Fqid>,
+        certificate: Certificate,
+    ) -> Result<(), Refusal> {
         if self.people.book.iter().filter(|peer| peer.request).count() >= REQUESTS_MAX {
             return Err(Refusal::TooManyStrangers);
         }
@@ -173,7 +178,7 @@ impl Core {
     }
 
     /// A known envelope came again: its sender may have missed the ack.
-    fn duplicate(&mut self, from: Fingerprint, id: EnvelopeId, digest: [u8; 32], via: TransportId) {
+    fn duplicate(&mut self, from: Fingerprint, id: EnvelopeId, digest: Digest, via: TransportId) {
         self.counters.duplicates += 1;
         self.ack(from, id, digest, &via);
         self.emit(Event::Duplicate { envelope_id: id, via: via.clone() });
@@ -199,6 +204,14 @@ impl Core {
         if !refusal.is_temporary() {
             receipt.refused(refusal.reason());
         }
+    }
+
+    /// A transport refused something before it was a frame.
+    pub(super) fn refused_below(&mut self, via: TransportId, reason: &crate::delivery::Reason) {
+        *self.counters.refused.entry("transport".to_owned()).or_default() += 1;
+        let text = SafeText::line(&format!("{via}: {reason}"));
+        tracing::warn!("{text}");
+        self.emit(Event::Refused { via, reason: text });
     }
 
     fn may_notice(&mut self) -> bool {
@@ -248,6 +261,6 @@ fn incoming(fresh: Fresh, trust: TrustLevel, via: &TransportId, now: crate::wire
         mode: envelope.routing.mode,
         late: false,
         trust,
-        digest: Some(digest),
+        digest: Some(*digest.as_bytes()),
     }
 }

@@ -20,6 +20,7 @@ mod people;
 mod queries;
 mod refusal;
 mod rpc;
+mod setup;
 mod socket;
 mod start;
 mod unseal;
@@ -28,4 +29,5 @@ mod writer;
 
 pub use api::*;
 pub use handle::{Answer, EventStream, NodeHandle};
+pub use setup::{NewIdentity, SetupError, create_identity, unlock_identity};
 pub use start::{Node, StartError};

@@ -2,11 +2,10 @@
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::{
     Event, NodeError, NodeErrorKind, NoticeLevel, Reply, SendRequest,
-    compose::{self, Draft, Sealed},
+    compose::{self, Draft, SealError, Sealed},
     core::{Core, Done},
     handle::Answer,
     views,
@@ -14,11 +13,9 @@ use super::{
 use crate::{
     delivery::{Input, MessageState, Outgoing, TransportId},
     identity::PeerProfile,
-    pgp::{Certificate, PgpError},
+    pgp::Certificate,
     store::{MessageRecord, OutboxEntry},
-    wire::{
-        Content, Conversation, EnvelopeId, Fingerprint, Mode, PayloadType, ReplyRoute, ThreadId, Urgency, limits,
-    },
+    wire::{Content, Conversation, EnvelopeId, Fingerprint, Mode, PayloadType, ReplyRoute, ThreadId, Urgency, limits},
 };
 
 /// Seconds after which an ack or receipt is no longer worth sending: its message would have been sent again.
@@ -105,11 +102,12 @@ impl Core {
             Ok(sealed) => {
                 let mut record = record(&draft, to, me.name());
                 record.trust = trust;
-                record.digest = Some(sealed.digest);
+                record.digest = Some(*sealed.digest.as_bytes());
                 core.store_outgoing(record, &draft, sealed, answer);
             }
             Err(error) => {
-                let error = NodeError::new(NodeErrorKind::Refused, format!("{} cannot be written to: {error}", draft.to_name));
+                let error =
+                    NodeError::new(NodeErrorKind::Refused, format!("{} cannot be written to: {error}", draft.to_name));
                 match answer {
                     Some(answer) => answer.give(Err(error)),
                     None => core.notice(NoticeLevel::Error, error.message.as_str()),
@@ -122,12 +120,12 @@ impl Core {
         &mut self,
         to: Certificate,
         draft: Draft,
-        then: impl FnOnce(&mut Self, Draft, Result<Sealed, PgpError>) + Send + 'static,
+        then: impl FnOnce(&mut Self, Draft, Result<Sealed, SealError>) + Send + 'static,
     ) {
         let me = self.me.clone();
         let now = draft.composed;
         let sealing = tokio::task::spawn_blocking(move || {
-            let sealed = to.check_usable(now).and_then(|()| compose::seal(&me, &to, &draft));
+            let sealed = to.check_usable(now).map_err(SealError::from).and_then(|()| compose::seal(&me, &to, &draft));
             (draft, sealed)
         });
         self.sealing.push_back(Box::pin(async move {
@@ -189,7 +187,7 @@ impl Core {
         &mut self,
         to: Fingerprint,
         kind: PayloadType,
-        content: serde_json::Map<String, Value>,
+        content: Content,
         prefer: Option<TransportId>,
     ) {
         let Some(certificate) = self.keys.get(&to).cloned() else { return };
@@ -197,7 +195,7 @@ impl Core {
         let draft = Draft {
             envelope_id: EnvelopeId::from_random(rand::random()),
             kind,
-            content: Content::Object(content),
+            content,
             content_type: "application/json".to_owned(),
             thread_id: None,
             in_reply_to: None,
@@ -229,12 +227,17 @@ impl Core {
                     wants_ack: false,
                 }));
             }
-            Err(error) => core.notice(NoticeLevel::Error, format!("no {} to {}: {error}", draft.kind.as_str(), draft.to_name)),
+            Err(error) => {
+                core.notice(NoticeLevel::Error, format!("no {} to {}: {error}", draft.kind.as_str(), draft.to_name))
+            }
         });
     }
 
     /// Takes up what an earlier run left in the outbox.
-    pub(super) fn restore(&mut self, left: Vec<(OutboxEntry, Option<Conversation>, Vec<crate::delivery::AttemptRecord>)>) {
+    pub(super) fn restore(
+        &mut self,
+        left: Vec<(OutboxEntry, Option<Conversation>, Vec<crate::delivery::AttemptRecord>)>,
+    ) {
         for (entry, conversation, attempts) in left {
             let facts: Facts = serde_json::from_slice(&entry.facts).unwrap_or_default();
             let ttl_ms = entry.expires.ms_since(entry.composed);

@@ -9,11 +9,7 @@ use std::{
 use bytes::Bytes;
 use tokio::{sync::mpsc, task::AbortHandle};
 
-use super::{
-    Event, NodeError, NodeErrorKind, NoticeLevel, Reply, TransportHealth,
-    core::Core,
-    handle::Answer,
-};
+use super::{Event, NodeError, NodeErrorKind, NoticeLevel, Reply, TransportHealth, core::Core, handle::Answer};
 use crate::{
     delivery::{Action, AttemptId, Input, PathHealth, Reason, ReasonKind, Retry, TransportId},
     transport::{
@@ -69,7 +65,9 @@ impl Paths {
     /// Where others can reach us: kind and address of each transport that says so.
     pub(super) fn own_addresses(&self) -> Vec<(String, String)> {
         let on = self.running.values().filter(|path| path.config.enabled);
-        on.flat_map(|path| path.transport.own_addresses().into_iter().map(|a| (path.config.kind.clone(), a))).collect()
+        let told = on.filter_map(|path| Some((path.config.kind.clone(), path.transport.address()?)));
+        // "Any address" is true here and useless elsewhere.
+        told.filter(|(_, address)| !address.starts_with("0.0.0.0:") && !address.starts_with("[::]:")).collect()
     }
 
     fn get(&self, id: &TransportId) -> Result<&Path, NodeError> {
@@ -140,6 +138,7 @@ impl Core {
         match event {
             TransportEvent::Inbound(frame) => self.frame_arrived(frame),
             TransportEvent::State(id, state) => self.transport_state(id, state),
+            TransportEvent::Refused(id, reason) => self.refused_below(id, &reason),
         }
     }
 
@@ -245,7 +244,11 @@ impl Core {
     }
 
     /// Checks a transport, tells the machine, and then runs `then`.
-    pub(super) fn probe(&self, id: &TransportId, then: impl FnOnce(&mut Self, Result<Duration, Reason>) + Send + 'static) {
+    pub(super) fn probe(
+        &self,
+        id: &TransportId,
+        then: impl FnOnce(&mut Self, Result<Duration, Reason>) + Send + 'static,
+    ) {
         let Some(path) = self.paths.running.get(id) else { return };
         let transport = path.transport.clone();
         let enabled = path.config.enabled;
@@ -320,14 +323,17 @@ impl Core {
     fn save_transport(&self, id: &TransportId, answer: Answer) {
         let Some(path) = self.paths.running.get(id) else { return };
         let (home, id, config) = (self.home.clone(), id.clone(), path.config.clone());
-        self.write(move |_| Ok(home.save_transport(&id, &config)), move |_, saved| {
-            let failed = |error: String| NodeError::new(NodeErrorKind::Storage, error);
-            answer.give(match saved {
-                Ok(Ok(())) => Ok(Reply::Done),
-                Ok(Err(error)) => Err(failed(error.to_string())),
-                Err(error) => Err(failed(error.to_string())),
-            });
-        });
+        self.write(
+            move |_| Ok(home.save_transport(&id, &config)),
+            move |_, saved| {
+                let failed = |error: String| NodeError::new(NodeErrorKind::Storage, error);
+                answer.give(match saved {
+                    Ok(Ok(())) => Ok(Reply::Done),
+                    Ok(Err(error)) => Err(failed(error.to_string())),
+                    Err(error) => Err(failed(error.to_string())),
+                });
+            },
+        );
     }
 
     fn show_transport(&self, id: &TransportId) {

@@ -3,9 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    Event, KeyEvent, KeyInfo, NodeError, NodeErrorKind, NoticeLevel, Peer, PeerAdd, Reply,
-    core::Core,
-    handle::Answer,
+    Event, KeyEvent, KeyInfo, NodeError, NodeErrorKind, NoticeLevel, Peer, PeerAdd, Reply, core::Core, handle::Answer,
 };
 use crate::{
     delivery::{Input, Reason, ReasonKind},
@@ -63,7 +61,9 @@ impl People {
     fn look_alike(&self, profile: &PeerProfile) -> Option<SafeText> {
         let own = SafeText::line(profile.name.as_str());
         let other = self.book.iter().find(|other| {
-            other.name != profile.name && SafeText::line(other.name.as_str()).looks_like(&own) && other.trust >= profile.trust
+            other.name != profile.name
+                && SafeText::line(other.name.as_str()).looks_like(&own)
+                && other.trust >= profile.trust
         })?;
         let key = other.fingerprint.map(|key| key.grouped()).unwrap_or_default();
         Some(SafeText::line(&format!("looks like {} ({key})", other.name)))
@@ -87,7 +87,7 @@ impl Core {
         let key = profile.fingerprint.and_then(|key| self.keys.get(&key)).map(|certificate| {
             let facts = certificate.facts();
             KeyInfo {
-                algorithms: SafeText::line(&facts.algorithms),
+                algorithms: SafeText::line(&facts.algorithms.join(" + ")),
                 version: facts.version,
                 created: facts.created,
                 expires: facts.expires,
@@ -134,7 +134,11 @@ impl Core {
         });
     }
 
-    fn put_peer_then(&mut self, profile: PeerProfile, then: impl FnOnce(&mut Self, Result<(), NodeError>) + Send + 'static) {
+    fn put_peer_then(
+        &mut self,
+        profile: PeerProfile,
+        then: impl FnOnce(&mut Self, Result<(), NodeError>) + Send + 'static,
+    ) {
         self.people.put(profile.clone());
         self.tell_machine(&profile);
         self.emit(Event::Peer(Box::new(self.peer_view(&profile))));
@@ -145,14 +149,17 @@ impl Core {
             profile,
         };
         let home = self.home.clone();
-        self.write(move |_| Ok(home.save_peer(&stored)), move |core, written| {
-            let saved = match written {
-                Ok(Ok(())) => Ok(()),
-                Ok(Err(error)) => Err(error.to_string()),
-                Err(error) => Err(error.to_string()),
-            };
-            then(core, saved.map_err(|error| NodeError::new(NodeErrorKind::Storage, error)));
-        });
+        self.write(
+            move |_| Ok(home.save_peer(&stored)),
+            move |core, written| {
+                let saved = match written {
+                    Ok(Ok(())) => Ok(()),
+                    Ok(Err(error)) => Err(error.to_string()),
+                    Err(error) => Err(error.to_string()),
+                };
+                then(core, saved.map_err(|error| NodeError::new(NodeErrorKind::Storage, error)));
+            },
+        );
     }
 
     /// Tells the delivery machine where a peer is and whether it may be written to.
@@ -218,7 +225,10 @@ impl Core {
             profile.add_route(RouteEntry { transport, address });
         }
         if profile.routes.len() > limits::PATHS_PER_PEER {
-            return Err(NodeError::new(NodeErrorKind::Full, format!("a peer has at most {} routes", limits::PATHS_PER_PEER)));
+            return Err(NodeError::new(
+                NodeErrorKind::Full,
+                format!("a peer has at most {} routes", limits::PATHS_PER_PEER),
+            ));
         }
         profile.default_mode = add.default_mode.or(profile.default_mode);
         profile.request = false;
@@ -263,14 +273,17 @@ impl Core {
         }
         self.emit(Event::PeerRemoved { name: SafeText::line(profile.name.as_str()) });
         let home = self.home.clone();
-        self.write(move |_| Ok(home.remove_peer(&profile.name)), move |_, removed| {
-            let failed = |error: String| NodeError::new(NodeErrorKind::Storage, error);
-            answer.give(match removed {
-                Ok(Ok(())) => Ok(Reply::Done),
-                Ok(Err(error)) => Err(failed(error.to_string())),
-                Err(error) => Err(failed(error.to_string())),
-            });
-        });
+        self.write(
+            move |_| Ok(home.remove_peer(&profile.name)),
+            move |_, removed| {
+                let failed = |error: String| NodeError::new(NodeErrorKind::Storage, error);
+                answer.give(match removed {
+                    Ok(Ok(())) => Ok(Reply::Done),
+                    Ok(Err(error)) => Err(failed(error.to_string())),
+                    Err(error) => Err(failed(error.to_string())),
+                });
+            },
+        );
     }
 
     /// Changes a peer by `change` and answers with it.
@@ -296,7 +309,8 @@ impl Core {
                 return Err(NodeError::new(NodeErrorKind::Refused, text));
             }
             if level == TrustLevel::Sovereign {
-                let text = "sovereign needs a CapAuth profile and the Cloud 9 checks, which this version does not make yet";
+                let text =
+                    "sovereign needs a CapAuth profile and the Cloud 9 checks, which this version does not make yet";
                 return Err(NodeError::new(NodeErrorKind::Refused, text));
             }
             profile.trust = level;
@@ -344,7 +358,10 @@ impl Core {
             return;
         }
         self.people.conflicting.insert(key, certificate);
-        self.notice(NoticeLevel::Security, format!("{name}'s key changed to {key}: compare the fingerprints and decide"));
+        self.notice(
+            NoticeLevel::Security,
+            format!("{name}'s key changed to {key}: compare the fingerprints and decide"),
+        );
         if let Some(profile) = self.people.book.get(name).cloned() {
             self.put_peer(profile);
         }

@@ -87,9 +87,8 @@ impl Queries {
         plan: Option<RoutePlan>,
     ) -> Result<Reply, NodeError> {
         let found = self.store.message(&id).map_err(storage)?;
-        let (position, record) = found.ok_or_else(|| {
-            NodeError::new(NodeErrorKind::NotFound, format!("no message {id} is stored"))
-        })?;
+        let (position, record) =
+            found.ok_or_else(|| NodeError::new(NodeErrorKind::NotFound, format!("no message {id} is stored")))?;
         let mut message = self.view(position, record);
         if let Some(state) = state {
             message.state = state;

@@ -53,7 +53,7 @@ impl Refusal {
     pub(super) fn kind(&self) -> String {
         match self {
             Self::Decode(error) => return error.kind().to_owned(),
-            Self::Pgp(error) => return error.kind().to_owned(),
+            Self::Pgp(_) => "bad_signature_or_sealing",
             Self::NotForUs(_) => "not_for_us",
             Self::Expired => "expired",
             Self::TooOld => "too_old",
@@ -80,10 +80,7 @@ impl Refusal {
 
     /// Whether it is a matter of keys or forgery, which the user should hear of.
     pub(super) fn concerns_security(&self) -> bool {
-        matches!(
-            self,
-            Self::ReusedId | Self::Unsigned | Self::Pgp(_) | Self::Headers(_) | Self::KeyConflict(_)
-        )
+        matches!(self, Self::ReusedId | Self::Unsigned | Self::Pgp(_) | Self::Headers(_) | Self::KeyConflict(_))
     }
 
     /// The reason for the transport.

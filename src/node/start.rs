@@ -52,7 +52,9 @@ pub enum StartError {
         source: PgpError,
     },
     /// The store's key is gone while the store is there.
-    #[error("{0} is missing, and without it the messages in store/ cannot be read; restore it from a backup, or move store/ away to begin anew")]
+    #[error(
+        "{0} is missing, and without it the messages in store/ cannot be read; restore it from a backup, or move store/ away to begin anew"
+    )]
     StoreKeyLost(String),
     /// The store cannot be opened.
     #[error(transparent)]

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::{identity::Me, keyring::Keyring, refusal::Refusal};
 use crate::{
-    delivery::TransportId,
     pgp::{self, Certificate},
     store::{Seen, Store},
-    wire::{AckBody, Envelope, EnvelopeId, PayloadType, ReadReceiptBody, Received, SealedBody, Timestamp, limits},
+    wire::{
+        AckBody, Digest, Envelope, EnvelopeId, PayloadType, ReadReceiptBody, Received, SealedBody, Timestamp, limits,
+    },
 };
 
 /// How long envelope ids are remembered, and so the oldest envelope that is accepted, in milliseconds.
@@ -26,7 +27,7 @@ pub(super) struct Opener {
 /// A frame that is what it claims to be.
 pub(super) enum Opened {
     /// It was stored before: acked again, not shown again.
-    Known { envelope: Box<Envelope>, digest: [u8; 32] },
+    Known { envelope: Box<Envelope>, digest: Digest },
     /// Something new.
     Fresh(Box<Fresh>),
 }
@@ -35,7 +36,7 @@ pub(super) enum Opened {
 pub(super) struct Fresh {
     pub(super) envelope: Envelope,
     pub(super) body: SealedBody,
-    pub(super) digest: [u8; 32],
+    pub(super) digest: Digest,
     /// The sender's certificate, when it came with the envelope because we did not hold it.
     pub(super) introduced: Option<Certificate>,
     pub(super) meaning: Meaning,
@@ -45,8 +46,8 @@ pub(super) struct Fresh {
 pub(super) enum Meaning {
     /// Something to keep and show.
     Keep,
-    /// These of our messages are on the sender's disk, brought by that path as the sender calls it.
-    Acks(Vec<(EnvelopeId, Option<TransportId>)>),
+    /// These of our messages are on the sender's disk, brought by a path of that kind.
+    Acks(Vec<(EnvelopeId, Option<String>)>),
     /// These of our messages were on the sender's screen.
     Receipts(Vec<EnvelopeId>, Timestamp),
     /// The sender is alive.
@@ -63,7 +64,7 @@ impl Opener {
         if envelope.to.fingerprint != self.me.fingerprint() {
             return Err(Refusal::NotForUs(envelope.to.fingerprint));
         }
-        match self.store.seen(&envelope.from.fingerprint, &envelope.envelope_id, &digest)? {
+        match self.store.seen(&envelope.envelope_id, digest.as_bytes())? {
             Seen::Same => return Ok(Opened::Known { envelope: Box::new(envelope), digest }),
             Seen::Different => return Err(Refusal::ReusedId),
             Seen::No => {}
@@ -117,7 +118,7 @@ impl Opener {
                 let ack = AckBody::from_content(&body.content).map_err(|e| bad(&e))?;
                 let ours = ack.items.into_iter().filter_map(|item| {
                     let fits = self.is_ours(&item.envelope_id, body, Some(&item.digest));
-                    fits.then(|| (item.envelope_id, item.via.and_then(|via| via.parse().ok())))
+                    fits.then(|| (item.envelope_id, item.via))
                 });
                 Meaning::Acks(ours.collect())
             }
@@ -132,11 +133,11 @@ impl Opener {
     }
 
     /// Whether we sent that message to the sender of `body`, with that digest. Acks of anything else mean nothing.
-    fn is_ours(&self, id: &EnvelopeId, body: &SealedBody, digest: Option<&[u8; 32]>) -> bool {
+    fn is_ours(&self, id: &EnvelopeId, body: &SealedBody, digest: Option<&Digest>) -> bool {
         let Ok(Some((_, record))) = self.store.message(id) else { return false };
         !record.incoming
             && record.conversation.peer == body.from
-            && digest.is_none_or(|digest| record.digest.as_ref() == Some(digest))
+            && digest.is_none_or(|digest| record.digest.as_ref() == Some(digest.as_bytes()))
     }
 }
 

@@ -210,7 +210,10 @@ fn read(root: Value, uncovered: Uncovered) -> Result<Envelope, DecodeError> {
     })
 }
 
-fn read_party(mut party: Fields, [name, fingerprint, fqid, certificate]: [&'static str; 4]) -> Result<Party, FieldError> {
+fn read_party(
+    mut party: Fields,
+    [name, fingerprint, fqid, certificate]: [&'static str; 4],
+) -> Result<Party, FieldError> {
     Ok(Party {
         name: party.optional_text(name, 1..=limits::NAME_BYTES)?,
         fingerprint: party.parsed(fingerprint, 64)?,
