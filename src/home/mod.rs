@@ -27,6 +27,9 @@ pub use peers::StoredPeer;
 
 use crate::{delivery::TransportId, transport::registry::TransportConfig};
 
+/// A transport's name and configuration, or what is wrong with its file.
+pub type ReadTransport = Result<(TransportId, TransportConfig), HomeError>;
+
 /// One user's folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Home {
@@ -131,7 +134,7 @@ impl Home {
     ///
     /// # Errors
     /// Only when the folder cannot be read.
-    pub fn transports(&self) -> Result<Vec<Result<(TransportId, TransportConfig), HomeError>>, HomeError> {
+    pub fn transports(&self) -> Result<Vec<ReadTransport>, HomeError> {
         let dir = self.root.join("transports");
         let read = |path: &Path| {
             let stem = path.file_stem().and_then(|s| s.to_str()).unwrap_or_default();

@@ -41,7 +41,8 @@ impl Core {
             Command::Status => self.status(answer),
             Command::QueueList { peer } => self.queue_list(peer, answer),
             Command::Search { search_id, text, conversation, limit } => {
-                self.search(search_id, text, conversation, limit, answer);
+                let cancel = Arc::new(AtomicBool::new(false));
+                self.search(Wanted { search_id, text, conversation, limit, cancel }, answer);
             }
             Command::History(query) => self.history(query, answer),
             Command::Trace { envelope_id } => self.trace(envelope_id, answer),
@@ -87,9 +88,8 @@ impl Core {
         self.write(
             move |store| store.save_draft(&conversation, &text),
             move |_, saved| {
-                let storage = |error: std::sync::Arc<crate::store::StoreError>| {
-                    NodeError::new(NodeErrorKind::Storage, error.to_string())
-                };
+                let storage =
+                    |error: Arc<crate::store::StoreError>| NodeError::new(NodeErrorKind::Storage, error.to_string());
                 answer.give(saved.map(|()| Reply::Done).map_err(storage));
             },
         );
@@ -253,24 +253,15 @@ impl Core {
         tokio::task::spawn_blocking(move || answer.give(read(&queries)));
     }
 
-    fn search(
-        &mut self,
-        search_id: u64,
-        text: String,
-        conversation: Option<Conversation>,
-        limit: usize,
-        answer: Answer,
-    ) {
-        let cancel = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    fn search(&mut self, wanted: Wanted, answer: Answer) {
+        let search_id = wanted.search_id;
         // A face numbers its searches upwards within a range of its own; a newer one ends its older ones.
         for (_, older) in self.searches.range(search_id & !0xFFFF_FFFF..search_id) {
-            older.store(true, std::sync::atomic::Ordering::Relaxed);
+            older.store(true, Ordering::Relaxed);
         }
-        self.searches.insert(search_id, cancel.clone());
+        self.searches.insert(search_id, wanted.cancel.clone());
         let (queries, events) = (self.queries(), self.events.clone());
-        let work = tokio::task::spawn_blocking(move || {
-            answer.give(queries.search(search_id, &text, conversation.as_ref(), limit, &cancel, &events));
-        });
+        let work = tokio::task::spawn_blocking(move || answer.give(queries.search(&wanted, &events)));
         self.later(work, move |core, _| {
             core.searches.remove(&search_id);
         });

@@ -39,6 +39,16 @@ struct Path {
     bytes_in: u64,
 }
 
+/// One attempt, as the delivery machine wants it.
+struct Sending {
+    attempt: AttemptId,
+    envelope_id: EnvelopeId,
+    via: TransportId,
+    route: Route,
+    deadline: Duration,
+    number: u32,
+}
+
 impl Paths {
     pub(super) fn new(sink: mpsc::Sender<TransportEvent>) -> Self {
         Self { running: BTreeMap::new(), attempts: HashMap::new(), sink }
@@ -176,7 +186,7 @@ impl Core {
         match action {
             Action::Send { attempt, envelope_id, peer, via, address, deadline, number } => {
                 let route = Route { recipient: peer, address };
-                self.send_frame(attempt, envelope_id, &via, route, deadline, number);
+                self.send_frame(Sending { attempt, envelope_id, via, route, deadline, number });
             }
             Action::Abort { attempt } => {
                 if let Some(task) = self.paths.attempts.remove(&attempt) {
@@ -200,16 +210,9 @@ impl Core {
         }
     }
 
-    fn send_frame(
-        &mut self,
-        attempt: AttemptId,
-        id: EnvelopeId,
-        via: &TransportId,
-        route: Route,
-        deadline: Duration,
-        number: u32,
-    ) {
-        let Some(path) = self.paths.running.get(via) else {
+    fn send_frame(&mut self, sending: Sending) {
+        let Sending { attempt, envelope_id: id, via, route, deadline, number } = sending;
+        let Some(path) = self.paths.running.get(&via) else {
             let reason = Reason::new(ReasonKind::NotConfigured, format!("{via} is not configured any more"));
             return self.drive(Input::AttemptFailed { attempt, reason, retry: Retry::Never });
         };

@@ -27,6 +27,15 @@ pub(super) struct Queries {
     pub(super) own_name: String,
 }
 
+/// What a search looks for.
+pub(super) struct Wanted {
+    pub(super) search_id: u64,
+    pub(super) text: String,
+    pub(super) conversation: Option<Conversation>,
+    pub(super) limit: usize,
+    pub(super) cancel: Arc<AtomicBool>,
+}
+
 impl Queries {
     fn view(&self, position: u64, record: MessageRecord) -> Message {
         views::message(position, record, &self.names, &self.own_name)
@@ -97,18 +106,11 @@ impl Queries {
         Ok(Reply::Trace(Box::new(Trace { message, plan, attempts })))
     }
 
-    pub(super) fn search(
-        &self,
-        search_id: u64,
-        text: &str,
-        conversation: Option<&Conversation>,
-        limit: usize,
-        cancel: &AtomicBool,
-        events: &broadcast::Sender<Event>,
-    ) -> Result<Reply, NodeError> {
-        let limit = limit.min(MESSAGES_MAX);
+    pub(super) fn search(&self, wanted: &Wanted, events: &broadcast::Sender<Event>) -> Result<Reply, NodeError> {
+        let Wanted { search_id, text, conversation, limit, cancel } = wanted;
+        let (search_id, limit) = (*search_id, (*limit).min(MESSAGES_MAX));
         let mut hits = 0;
-        let end = self.store.search(text, conversation, cancel, |position, record| {
+        let end = self.store.search(text, conversation.as_ref(), cancel, |position, record| {
             if hits == limit {
                 return ControlFlow::Break(());
             }

@@ -118,7 +118,7 @@ impl Opener {
                 let ack = AckBody::from_content(&body.content).map_err(|e| bad(&e))?;
                 let ours = ack.items.into_iter().filter_map(|item| {
                     let fits = self.is_ours(&item.envelope_id, body, Some(&item.digest));
-                    fits.then(|| (item.envelope_id, item.via))
+                    fits.then_some((item.envelope_id, item.via))
                 });
                 Meaning::Acks(ours.collect())
             }
