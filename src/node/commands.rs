@@ -1,7 +1,17 @@
 //! What each command does: one line here for those that change something (in the room that owns it), a query on
 //! another thread for those that only read.
 
-use super::{Command, NodeError, NodeErrorKind, Reply, Status, core::Core, handle::Answer, queries::Queries};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use super::{
+    Command, NodeError, NodeErrorKind, Reply, Status,
+    core::Core,
+    handle::Answer,
+    queries::{Queries, Wanted},
+};
 use crate::{
     delivery::{Input, PlanRequest},
     wire::{Conversation, EnvelopeId, SafeText, Urgency},
