@@ -5,6 +5,7 @@
 //! `wire`, `pgp` < `identity`, `home`, `delivery` < `store`, `transport` < `node` < the faces.
 
 pub mod delivery;
+pub mod demo;
 pub mod home;
 pub mod identity;
 pub mod node;

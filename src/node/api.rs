@@ -460,6 +460,9 @@ pub struct TransportHealth {
     pub kind: SafeText,
     /// How it is.
     pub state: TransportState,
+    /// Where others reach us over it, while it listens.
+    #[serde(default)]
+    pub address: Option<SafeText>,
     /// Lower goes first.
     pub priority: u16,
     /// What it can do and gives away.

@@ -366,6 +366,7 @@ fn view(path: &Path, measured: PathHealth) -> TransportHealth {
         transport: measured.transport,
         kind: SafeText::line(&path.config.kind),
         state: path.state.clone(),
+        address: path.transport.address().map(|address| SafeText::line(&address)),
         priority: path.config.priority,
         capabilities: path.transport.capabilities().clone(),
         latency_ms: measured.latency_ms,
