@@ -35,10 +35,12 @@ const SEAL_VERSION: u8 = 1;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct NotAuthentic;
 
-/// The keys derived from the store key (HKDF-SHA256, RFC 5869): one seals values, one hides names.
+/// The keys derived from the store key (HKDF-SHA256, RFC 5869): one seals values, one hides names,
+/// one authenticates the journal.
 pub(super) struct Keys {
     seal: XChaCha20Poly1305,
     names: Zeroizing<[u8; 32]>,
+    journal: Zeroizing<[u8; 32]>,
 }
 
 impl Keys {
@@ -52,7 +54,16 @@ impl Keys {
             out
         };
         let seal = part(b"values: XChaCha20-Poly1305");
-        Self { seal: XChaCha20Poly1305::new(Key::from_slice(seal.as_ref())), names: part(b"names: BLAKE3") }
+        Self {
+            seal: XChaCha20Poly1305::new(Key::from_slice(seal.as_ref())),
+            names: part(b"names: BLAKE3"),
+            journal: part(b"journal: BLAKE3"),
+        }
+    }
+
+    /// The key that authenticates the journal.
+    pub(super) fn journal(&self) -> [u8; 32] {
+        *self.journal
     }
 
     /// Seals `plain` for the place `at`: it opens nowhere else.

@@ -90,3 +90,6 @@ impl std::fmt::Debug for Store {
         f.write_str("Store")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,7 +33,9 @@ impl Store {
     pub fn open(dir: &Path, key: &StoreKey, _now: Timestamp) -> Result<Opened, StoreError> {
         fs::create_dir_all(dir).map_err(|error| StoreError::io("Creating the store's folder", error))?;
         let lock = lock(dir)?;
-        let vault = Vault::new(Keys::derive(key), Engine::open(&dir.join("engine"))?);
+        let keys = Keys::derive(key);
+        let (engine, _loss) = Engine::open(&dir.join("engine"), keys.journal())?;
+        let vault = Vault::new(keys, engine);
         let last = vault.engine.scan(&Table::Messages.start(), &Table::Messages.end(), true).next().transpose()?;
         let last_position = last.and_then(|(key, _)| position_of(&key)).unwrap_or(0);
         let writing = Mutex::new(Writing { last_position, conversations: Default::default() });

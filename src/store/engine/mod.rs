@@ -1,16 +1,35 @@
 //! The boundary to the storage engine: ordered bytes, atomic batches, an explicit moment of durability.
 //! Nothing above this folder knows which engine it is.
+//!
+//! A batch goes to the [`journal`] and to [`memory`]; a flush writes and syncs the journal. From time to time what
+//! is in memory is frozen and a thread brings it into [`sled`]; readers look into memory, frozen memory and sled, in
+//! this order. After a crash the journal is read back into memory. This makes a flush one short sequential
+//! write, spares sled what is soon overwritten or removed, and holds what sled could lose.
 
+mod journal;
+mod memory;
+mod salvage;
 mod sled;
 
-use std::{io, path::Path};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread::JoinHandle,
+};
 
-pub(super) use self::sled::Bytes;
+use self::{journal::Journal, memory::Memory, sled::Sled};
 use super::error::StoreError;
 
 /// Longest value the engine is given, in bytes; longer ones are split above. Chosen so that the largest page
 /// of sled (17 entries) stays below the 128 KiB at which sled writes unsynced side files.
 pub(super) const MAX_VALUE: usize = 6 * 1024;
+/// Memory is frozen and brought into sled when it takes so many bytes.
+const MEMORY_BYTES: usize = 8 * 1024 * 1024;
+/// Writers wait for sled when memory takes so many bytes.
+const MEMORY_BYTES_MAX: usize = 4 * MEMORY_BYTES;
+/// Where sled keeps the number of the last batch it was given; no table begins with this byte.
+const APPLIED: &[u8] = b"\xffapplied";
 
 /// Why the engine failed.
 #[derive(Debug)]
@@ -30,8 +49,27 @@ impl From<EngineError> for StoreError {
     }
 }
 
+/// A value in the engine's memory.
+pub(super) enum Bytes {
+    /// Out of sled.
+    Sled(::sled::IVec),
+    /// Not in sled yet.
+    Memory(Arc<[u8]>),
+}
+
+impl std::ops::Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Sled(bytes) => bytes,
+            Self::Memory(bytes) => bytes,
+        }
+    }
+}
+
 /// Changes that happen all or not at all.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Batch(Vec<(Vec<u8>, Option<Vec<u8>>)>);
 
 impl Batch {
@@ -56,30 +94,96 @@ impl Batch {
     }
 }
 
+/// What the engine lost, as far as it can know.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Loss {
+    /// Batches that were durable once and are nowhere to be found.
+    pub(super) batches: u64,
+}
+
 /// An open engine.
 pub(super) struct Engine {
-    sled: sled::Sled,
+    shared: Arc<Shared>,
+    spiller: Option<JoinHandle<()>>,
+}
+
+/// What the engine and its thread share.
+struct Shared {
+    sled: Sled,
+    journal: Journal,
+    layers: Mutex<Layers>,
+    /// Told whenever a layer is frozen, brought into sled, or the engine closes.
+    changed: Condvar,
+    damage_mark: PathBuf,
+}
+
+/// What is not in sled yet.
+struct Layers {
+    active: Arc<Memory>,
+    active_bytes: usize,
+    /// Number of the last batch in `active`.
+    last: u64,
+    /// What is being brought into sled, with the number of its last batch.
+    frozen: Option<(Arc<Memory>, u64)>,
+    /// Why sled takes no more.
+    failed: Option<String>,
+    closing: bool,
 }
 
 impl Engine {
-    /// Opens or creates the engine in `dir`.
-    pub(super) fn open(dir: &Path) -> Result<Self, EngineError> {
-        Ok(Self { sled: sled::Sled::open(dir)? })
+    /// Opens or creates the engine in `dir`; `key` authenticates the journal.
+    pub(super) fn open(dir: &Path, key: [u8; 32]) -> Result<(Self, Loss), EngineError> {
+        let sled = Sled::open(&dir.join("sled"))?;
+        let applied = sled.applied()?;
+        let journal_dir = dir.join("journal");
+        let memory = Memory::default();
+        let mut bytes = 0;
+        let replay = Journal::read(&journal_dir, &key, applied, |_, batch| bytes += memory.apply(batch))?;
+        let loss = Loss { batches: replay.missing + replay.noted.saturating_sub(replay.last) };
+        if loss.batches > 0 {
+            keep_aside(&journal_dir)?;
+        }
+        // Numbers are never used twice, so that no record of before can pass for a later one.
+        let last = replay.last.max(replay.noted);
+        let journal = Journal::open(&journal_dir, key, last)?;
+        journal.retire(applied, true)?;
+        let layers =
+            Layers { active: Arc::new(memory), active_bytes: bytes, last, frozen: None, failed: None, closing: false };
+        let shared = Arc::new(Shared {
+            sled,
+            journal,
+            layers: Mutex::new(layers),
+            changed: Condvar::new(),
+            damage_mark: damage_mark(dir),
+        });
+        let spiller = std::thread::Builder::new().name("store-spill".to_owned()).spawn({
+            let shared = Arc::clone(&shared);
+            move || shared.spill_until_closed()
+        });
+        Ok((Self { shared, spiller: Some(spiller.map_err(EngineError::Io)?) }, loss))
     }
 
     /// The value of a key.
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
-        self.sled.get(key)
+        let (active, frozen) = self.shared.memories();
+        if let Some(known) = active.get(key).or_else(|| frozen.and_then(|frozen| frozen.get(key))) {
+            return Ok(known);
+        }
+        self.shared.noting_damage(self.shared.sled.get(key))
     }
 
-    /// Entries from `start` (inclusive) to `end` (exclusive), in order of keys or backwards.
-    pub(super) fn scan(
-        &self,
-        start: &[u8],
-        end: &[u8],
-        backwards: bool,
-    ) -> impl Iterator<Item = Result<(Bytes, Bytes), EngineError>> + use<> {
-        self.sled.scan(start, end, backwards)
+    /// Entries from `start` (inclusive) to `end` (exclusive), in order of keys or backwards. Ends after an error.
+    pub(super) fn scan(&self, start: &[u8], end: &[u8], backwards: bool) -> Scan {
+        let (active, frozen) = self.shared.memories();
+        let cursor = |memory: &Arc<Memory>| memory.cursor(start, end, backwards).peekable();
+        // Memory is taken hold of before sled: what moves on meanwhile is then seen twice, never missed.
+        Scan {
+            active: cursor(&active),
+            frozen: frozen.as_ref().map(cursor),
+            sled: self.shared.sled.scan(start, end, backwards).peekable(),
+            shared: Arc::clone(&self.shared),
+            backwards,
+        }
     }
 
     /// Applies all of the batch or nothing. Visible at once, durable after the next [`Engine::flush`].
@@ -87,16 +191,200 @@ impl Engine {
         if batch.is_empty() {
             return Ok(());
         }
-        self.sled.apply(batch)
+        let shared = &self.shared;
+        let mut layers = shared.layers();
+        while layers.active_bytes > MEMORY_BYTES_MAX {
+            if let Some(why) = &layers.failed {
+                return Err(EngineError::Io(io::Error::other(why.clone())));
+            }
+            layers.freeze();
+            shared.changed.notify_all();
+            layers = shared.changed.wait(layers).unwrap_or_else(PoisonError::into_inner);
+        }
+        layers.last = shared.journal.append(batch)?;
+        layers.active_bytes += layers.active.apply(batch);
+        if layers.active_bytes > MEMORY_BYTES && layers.freeze() {
+            shared.changed.notify_all();
+        }
+        Ok(())
     }
 
     /// Makes everything applied so far durable.
     pub(super) fn flush(&self) -> Result<(), EngineError> {
-        self.sled.sync()
+        self.shared.journal.flush()
+    }
+
+    /// Brings everything into sled, and makes it durable there.
+    pub(super) fn settle(&self) -> Result<(), EngineError> {
+        self.flush()?;
+        let mut layers = self.shared.layers();
+        while layers.freeze() || layers.frozen.is_some() {
+            if let Some(why) = &layers.failed {
+                return Err(EngineError::Io(io::Error::other(why.clone())));
+            }
+            self.shared.changed.notify_all();
+            layers = self.shared.changed.wait(layers).unwrap_or_else(PoisonError::into_inner);
+        }
+        Ok(())
     }
 
     /// Bytes on the disk.
     pub(super) fn size(&self) -> Result<u64, EngineError> {
-        self.sled.size()
+        Ok(self.shared.sled.size()? + self.shared.journal.size())
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        // Who wants to know whether this succeeds calls it before.
+        if let Err(error) = self.flush() {
+            tracing::error!(?error, "the store could not be flushed while closing");
+        }
+        self.shared.layers().closing = true;
+        self.shared.changed.notify_all();
+        if let Some(spiller) = self.spiller.take() {
+            // The thread ends by itself; if it panicked there is nothing left to do here.
+            let _ = spiller.join();
+        }
+    }
+}
+
+impl Layers {
+    /// Freezes what is active if nothing is frozen. Returns whether something is newly frozen.
+    fn freeze(&mut self) -> bool {
+        if self.frozen.is_some() || self.active_bytes == 0 || self.failed.is_some() {
+            return false;
+        }
+        self.frozen = Some((std::mem::take(&mut self.active), self.last));
+        self.active_bytes = 0;
+        true
+    }
+}
+
+impl Shared {
+    fn layers(&self) -> MutexGuard<'_, Layers> {
+        self.layers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn memories(&self) -> (Arc<Memory>, Option<Arc<Memory>>) {
+        let layers = self.layers();
+        (Arc::clone(&layers.active), layers.frozen.as_ref().map(|(memory, _)| Arc::clone(memory)))
+    }
+
+    /// The thread that brings frozen memory into sled.
+    fn spill_until_closed(&self) {
+        let mut layers = self.layers();
+        loop {
+            match layers.frozen.clone() {
+                Some((memory, last)) if layers.failed.is_none() => {
+                    drop(layers);
+                    let result = self.spill(&memory, last);
+                    layers = self.layers();
+                    match result {
+                        Ok(()) => layers.frozen = None,
+                        // Nothing is lost: it is in the journal, and stays in memory for readers.
+                        Err(error) => layers.failed = Some(format!("bringing writes into the store failed: {error:?}")),
+                    }
+                    self.changed.notify_all();
+                }
+                _ if layers.closing => return,
+                _ => layers = self.changed.wait(layers).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+
+    fn spill(&self, memory: &Memory, last: u64) -> Result<(), EngineError> {
+        // First the journal: half of a batch in sled is only harmless while the whole is in the journal.
+        self.journal.flush()?;
+        let written = memory.try_each(|key, value| self.sled.set(key, value));
+        self.noting_damage(written)?;
+        self.sled.set_applied(last)?;
+        self.sled.sync()?;
+        self.journal.retire(last, false)
+    }
+
+    /// Leaves a mark when `result` is damage, so that the next start repairs.
+    fn noting_damage<T>(&self, result: Result<T, EngineError>) -> Result<T, EngineError> {
+        if let Err(EngineError::Damaged(what)) = &result {
+            tracing::error!(%what, "the store is damaged");
+            if let Err(error) = fs::write(&self.damage_mark, what) {
+                tracing::warn!(%error, "the mark of damage could not be written");
+            }
+        }
+        result
+    }
+}
+
+/// The file whose presence tells that the engine in `dir` was found damaged while in use.
+pub(super) fn damage_mark(dir: &Path) -> PathBuf {
+    dir.join("damaged")
+}
+
+/// Copies a journal of which something is missing, before it is written to again.
+fn keep_aside(journal: &Path) -> Result<(), EngineError> {
+    let mut number = 1;
+    let aside = loop {
+        let aside = journal.with_extension(format!("incomplete-{number}"));
+        match fs::create_dir(&aside) {
+            Ok(()) => break aside,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < 1000 => number += 1,
+            Err(error) => return Err(EngineError::Io(error)),
+        }
+    };
+    for entry in fs::read_dir(journal).map_err(EngineError::Io)? {
+        let entry = entry.map_err(EngineError::Io)?;
+        fs::copy(entry.path(), aside.join(entry.file_name())).map_err(EngineError::Io)?;
+    }
+    Ok(())
+}
+
+/// A walk over all layers in order; the newest layer's word on a key counts.
+pub(super) struct Scan {
+    active: std::iter::Peekable<memory::Cursor>,
+    frozen: Option<std::iter::Peekable<memory::Cursor>>,
+    sled: std::iter::Peekable<sled::Scan>,
+    shared: Arc<Shared>,
+    backwards: bool,
+}
+
+impl Scan {
+    /// The key that comes next in any layer.
+    fn next_key(&mut self) -> Option<Box<[u8]>> {
+        let active = self.active.peek().map(|(key, _)| key.clone());
+        let frozen = self.frozen.as_mut().and_then(|cursor| cursor.peek()).map(|(key, _)| key.clone());
+        let sled = match self.sled.peek() {
+            Some(Ok((key, _))) => Some(Box::from(&**key)),
+            _ => None,
+        };
+        let keys = [active, frozen, sled].into_iter().flatten();
+        if self.backwards { keys.max() } else { keys.min() }
+    }
+}
+
+impl Iterator for Scan {
+    type Item = Result<(Bytes, Bytes), EngineError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if matches!(self.sled.peek(), Some(Err(_))) {
+                let failed = self.sled.next()?.map(|_| ());
+                // What is left in memory would look like the whole.
+                self.active.by_ref().for_each(drop);
+                self.frozen = None;
+                return self.shared.noting_damage(failed).err().map(Err);
+            }
+            let key = self.next_key()?;
+            let in_sled = self.sled.next_if(|entry| matches!(entry, Ok((found, _)) if **found == *key));
+            let frozen = self.frozen.as_mut().and_then(|cursor| cursor.next_if(|(found, _)| *found == key));
+            let active = self.active.next_if(|(found, _)| *found == key);
+            let in_memory = active.or(frozen).map(|(_, value)| value);
+            match (in_memory, in_sled) {
+                (Some(Some(value)), _) => return Some(Ok((Bytes::Memory(Arc::from(key)), Bytes::Memory(value)))),
+                // Removed.
+                (Some(None), _) => {}
+                (None, Some(Ok(entry))) => return Some(Ok(entry)),
+                (None, _) => {}
+            }
+        }
     }
 }

@@ -1,10 +1,10 @@
 //! The one place that knows sled.
 //!
-//! sled 0.34.7 as used here: one tree, because a batch on one tree is atomic over a crash and several times
-//! cheaper than a transaction over several; no value above [`super::MAX_VALUE`], because larger ones make sled
-//! write side files that it never syncs; no background flusher, because what is durable must be known; and
-//! an `fdatasync` of our own after sled's flush, because sled's (`sync_file_range`) leaves data in the drive's
-//! cache and the file's length unwritten.
+//! sled 0.34.7 as used here: one tree and plain sets, because atomicity comes from the journal and sled's batches
+//! and transactions take a lock that all databases of the process share; no value above [`super::MAX_VALUE`],
+//! because larger ones make sled write side files that it never syncs; no background flusher, because what is
+//! durable must be known; and an `fdatasync` of our own after sled's flush, because sled's (`sync_file_range`)
+//! leaves data in the drive's cache and the file's length unwritten.
 
 use std::{
     fs::File,
@@ -12,33 +12,22 @@ use std::{
     path::Path,
 };
 
-use super::{Batch, EngineError};
+use super::{APPLIED, Bytes, EngineError};
 
 /// Bytes of pages kept in memory.
 const CACHE_BYTES: u64 = 32 * 1024 * 1024;
 
 /// An open sled database.
 pub(super) struct Sled {
-    db: sled::Db,
+    db: ::sled::Db,
     /// sled's data file, opened a second time to sync it.
     data: File,
 }
 
-/// A key or value in sled's memory.
-pub(in crate::store) struct Bytes(sled::IVec);
-
-impl std::ops::Deref for Bytes {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl From<sled::Error> for EngineError {
-    fn from(error: sled::Error) -> Self {
+impl From<::sled::Error> for EngineError {
+    fn from(error: ::sled::Error) -> Self {
         match error {
-            sled::Error::Io(error) => Self::Io(error),
+            ::sled::Error::Io(error) => Self::Io(error),
             other => Self::Damaged(other.to_string()),
         }
     }
@@ -57,10 +46,10 @@ impl Sled {
     /// Opens or creates the database in `dir`.
     pub(super) fn open(dir: &Path) -> Result<Self, EngineError> {
         guarded(|| {
-            let db = sled::Config::new()
+            let db = ::sled::Config::new()
                 .path(dir)
                 .cache_capacity(CACHE_BYTES)
-                .mode(sled::Mode::LowSpace)
+                .mode(::sled::Mode::LowSpace)
                 .flush_every_ms(None)
                 .open()?;
             let data = File::open(dir.join("db")).map_err(EngineError::Io)?;
@@ -69,19 +58,34 @@ impl Sled {
     }
 
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
-        guarded(|| Ok(self.db.get(key)?.map(Bytes)))
+        guarded(|| Ok(self.db.get(key)?.map(Bytes::Sled)))
     }
 
-    /// Applies all of the batch or nothing, also over a crash. Not durable before [`Sled::sync`].
-    pub(super) fn apply(&self, batch: &Batch) -> Result<(), EngineError> {
-        let mut sled_batch = sled::Batch::default();
-        for (key, value) in batch.ops() {
+    /// Sets or removes a value. Not durable before [`Sled::sync`].
+    pub(super) fn set(&self, key: &[u8], value: Option<&[u8]>) -> Result<(), EngineError> {
+        guarded(|| {
             match value {
-                Some(value) => sled_batch.insert(key, value),
-                None => sled_batch.remove(key),
-            }
+                Some(value) => self.db.insert(key, value)?,
+                None => self.db.remove(key)?,
+            };
+            Ok(())
+        })
+    }
+
+    /// Number of the last batch sled was given; all before are in it.
+    pub(super) fn applied(&self) -> Result<u64, EngineError> {
+        match self.get(APPLIED)?.as_deref() {
+            None => Ok(0),
+            Some(bytes) => match bytes.try_into() {
+                Ok(bytes) => Ok(u64::from_be_bytes(bytes)),
+                Err(_) => Err(EngineError::Damaged("the count of batches".to_owned())),
+            },
         }
-        guarded(|| Ok(self.db.apply_batch(sled_batch)?))
+    }
+
+    /// Notes that all batches up to this number are in sled.
+    pub(super) fn set_applied(&self, number: u64) -> Result<(), EngineError> {
+        self.set(APPLIED, Some(&number.to_be_bytes()))
     }
 
     /// Entries from `start` (inclusive) to `end` (exclusive) in order of keys, or backwards.
@@ -106,7 +110,7 @@ impl Sled {
 
 /// A walk over entries. Ends after the first error.
 pub(super) struct Scan {
-    iter: sled::Iter,
+    iter: ::sled::Iter,
     backwards: bool,
     ended: bool,
 }
@@ -121,7 +125,9 @@ impl Iterator for Scan {
         let iter = &mut self.iter;
         let backwards = self.backwards;
         let next = guarded(|| match if backwards { iter.next_back() } else { iter.next() } {
-            Some(entry) => entry.map(|(key, value)| Some((Bytes(key), Bytes(value)))).map_err(EngineError::from),
+            Some(entry) => {
+                entry.map(|(key, value)| Some((Bytes::Sled(key), Bytes::Sled(value)))).map_err(EngineError::from)
+            }
             None => Ok(None),
         });
         self.ended = !matches!(next, Ok(Some(_)));

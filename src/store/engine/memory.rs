@@ -1,0 +1,106 @@
+//! What was written lately, ordered, in memory: it is in the journal already and not yet in sled.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    ops::Bound,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use super::{Batch, Bytes};
+
+/// What an entry costs beside its bytes, roughly.
+const ENTRY_COST: usize = 96;
+/// Entries a cursor fetches at a time, so that no reader holds the lock for long.
+const FETCH: usize = 64;
+
+/// Values by key; none stands for removed.
+type Entries = BTreeMap<Box<[u8]>, Option<Arc<[u8]>>>;
+
+/// Ordered entries that can be read while they are added to.
+#[derive(Default)]
+pub(super) struct Memory {
+    entries: RwLock<Entries>,
+}
+
+impl Memory {
+    /// Takes a batch in. Readers see all of it or nothing. Returns about how many bytes it took.
+    pub(super) fn apply(&self, batch: &Batch) -> usize {
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        let mut cost = 0;
+        for (key, value) in batch.ops() {
+            cost += key.len() + value.map_or(0, <[u8]>::len) + ENTRY_COST;
+            entries.insert(key.into(), value.map(Arc::from));
+        }
+        cost
+    }
+
+    /// The value of a key: none when it is not known here, `Some(None)` when it was removed.
+    pub(super) fn get(&self, key: &[u8]) -> Option<Option<Bytes>> {
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        entries.get(key).map(|value| value.clone().map(Bytes::Memory))
+    }
+
+    /// Runs `work` on every entry in order, until it fails.
+    pub(super) fn try_each<E>(&self, mut work: impl FnMut(&[u8], Option<&[u8]>) -> Result<(), E>) -> Result<(), E> {
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        entries.iter().try_for_each(|(key, value)| work(key, value.as_deref()))
+    }
+
+    /// A walk from `start` (inclusive) to `end` (exclusive), or backwards.
+    pub(super) fn cursor(self: &Arc<Self>, start: &[u8], end: &[u8], backwards: bool) -> Cursor {
+        Cursor {
+            of: Arc::clone(self),
+            start: Bound::Included(start.into()),
+            end: Bound::Excluded(end.into()),
+            backwards,
+            fetched: VecDeque::new(),
+            ended: start >= end,
+        }
+    }
+}
+
+/// A walk over the entries of one [`Memory`], removed ones included.
+pub(super) struct Cursor {
+    of: Arc<Memory>,
+    start: Bound<Box<[u8]>>,
+    end: Bound<Box<[u8]>>,
+    backwards: bool,
+    fetched: VecDeque<(Box<[u8]>, Option<Arc<[u8]>>)>,
+    ended: bool,
+}
+
+impl Cursor {
+    fn fetch(&mut self) {
+        let entries = self.of.entries.read().unwrap_or_else(PoisonError::into_inner);
+        let range = entries.range::<[u8], _>((as_slice(&self.start), as_slice(&self.end)));
+        let copy = |(key, value): (&Box<[u8]>, &Option<Arc<[u8]>>)| (key.clone(), value.clone());
+        if self.backwards {
+            self.fetched.extend(range.rev().take(FETCH).map(copy));
+        } else {
+            self.fetched.extend(range.take(FETCH).map(copy));
+        }
+        drop(entries);
+        self.ended = self.fetched.len() < FETCH;
+        if let Some((key, _)) = self.fetched.back() {
+            let rest = Bound::Excluded(key.clone());
+            *if self.backwards { &mut self.end } else { &mut self.start } = rest;
+        }
+        // A range that excludes one key on both sides is one the map refuses.
+        self.ended |= matches!((&self.start, &self.end), (Bound::Excluded(a), Bound::Excluded(b)) if a >= b);
+    }
+}
+
+fn as_slice(bound: &Bound<Box<[u8]>>) -> Bound<&[u8]> {
+    bound.as_ref().map(|key| &**key)
+}
+
+impl Iterator for Cursor {
+    type Item = (Box<[u8]>, Option<Arc<[u8]>>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.fetched.is_empty() && !self.ended {
+            self.fetch();
+        }
+        self.fetched.pop_front()
+    }
+}
