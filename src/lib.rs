@@ -7,5 +7,6 @@
 pub mod delivery;
 pub mod identity;
 pub mod node;
+pub mod pgp;
 pub mod transport;
 pub mod wire;
