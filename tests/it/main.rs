@@ -1,0 +1,5 @@
+//! Tests of the whole: real nodes, real transports, the real binaries.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+
+mod nodes;
+mod support;
