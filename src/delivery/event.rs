@@ -120,7 +120,8 @@ pub enum Input {
         /// When it was read, as the recipient says.
         at: Timestamp,
     },
-    /// Do not send this one until [`Input::RetryNow`] names it or its peer is released.
+    /// Do not send this one until its peer is released. A hold for a reason of keys or blocking outlives a restart
+    /// (see [`Input::Restore`]); others must be given anew.
     Hold {
         /// Which.
         envelope_id: EnvelopeId,
@@ -144,7 +145,8 @@ pub enum Input {
         /// Which.
         envelope_id: EnvelopeId,
     },
-    /// The user wants it tried at once: rests and cool-downs of the paths concerned end.
+    /// The user wants it tried at once: rests of the paths concerned end, open breakers are probed. What is held
+    /// stays held.
     RetryNow {
         /// Only this message.
         envelope_id: Option<EnvelopeId>,

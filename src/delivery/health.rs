@@ -1,7 +1,14 @@
 //! How a transport does, as measured from its own traffic.
 
+use std::{collections::VecDeque, time::Duration};
+
 use super::{Breaker, Reason, TransportId};
 use crate::wire::Timestamp;
+
+/// Latest latencies kept.
+const RECENT: usize = 32;
+/// Latest errors kept.
+const ERRORS: usize = 8;
 
 /// One transport as the machine sees it.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,4 +41,117 @@ pub struct PathHealth {
     pub breaker: Breaker,
     /// The latest errors, newest last, at most 8.
     pub errors: Vec<(Timestamp, Reason)>,
+}
+
+/// What is measured of one transport.
+#[derive(Debug, Default)]
+pub(super) struct Meter {
+    latency: Option<f64>,
+    /// Whether `latency` comes from acks; until then acceptances and probes have to do.
+    from_acks: bool,
+    pub(super) recent: VecDeque<f64>,
+    pub(super) success: Share,
+    pub(super) sent: u64,
+    pub(super) failed: u64,
+    pub(super) bytes_out: u64,
+    pub(super) errors: VecDeque<(Timestamp, Reason)>,
+    /// When its health was last reported.
+    pub(super) reported: Option<Duration>,
+}
+
+impl Meter {
+    /// Smoothed milliseconds.
+    pub(super) fn latency(&self) -> Option<f64> {
+        self.latency
+    }
+
+    /// A round trip to the recipient and back, in milliseconds.
+    pub(super) fn acked(&mut self, ms: f64) {
+        if !self.from_acks {
+            self.latency = None;
+            self.from_acks = true;
+            self.recent.clear();
+        }
+        self.push(ms);
+    }
+
+    /// A round trip to the next hop only, in milliseconds; counts as long as no ack was measured.
+    pub(super) fn answered(&mut self, ms: f64) {
+        if !self.from_acks {
+            self.push(ms);
+        }
+    }
+
+    fn push(&mut self, ms: f64) {
+        self.latency = Some(self.latency.map_or(ms, |old| 0.875 * old + 0.125 * ms));
+        if self.recent.len() == RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(ms);
+    }
+
+    pub(super) fn error(&mut self, at: Timestamp, reason: Reason) {
+        if self.errors.len() == ERRORS {
+            self.errors.pop_front();
+        }
+        self.errors.push_back((at, reason));
+    }
+}
+
+/// A smoothed share of successes. Begins at one: a path is good until shown otherwise.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Share(f64);
+
+impl Default for Share {
+    fn default() -> Self {
+        Self(1.0)
+    }
+}
+
+impl Share {
+    pub(super) fn get(self) -> f64 {
+        self.0
+    }
+
+    pub(super) fn add(&mut self, success: bool) {
+        self.0 = 0.85 * self.0 + if success { 0.15 } else { 0.0 };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delivery::ReasonKind;
+
+    #[test]
+    fn acks_take_the_place_of_what_was_only_accepted() {
+        let mut meter = Meter::default();
+        meter.answered(2.0);
+        assert_eq!(meter.latency(), Some(2.0));
+        meter.acked(80.0);
+        meter.answered(1.0);
+        assert_eq!(meter.latency(), Some(80.0));
+        assert_eq!(meter.recent, [80.0]);
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let mut meter = Meter::default();
+        for n in 0..100 {
+            meter.acked(f64::from(n));
+            meter.error(Timestamp::from_unix_ms(i64::from(n)), Reason::new(ReasonKind::Io, "no"));
+        }
+        assert_eq!((meter.recent.len(), meter.errors.len()), (RECENT, ERRORS));
+        assert_eq!(meter.recent.back(), Some(&99.0));
+        assert_eq!(meter.errors.front().map(|(at, _)| at.unix_ms()), Some(92));
+    }
+
+    #[test]
+    fn the_share_falls_with_failures_and_recovers() {
+        let mut share = Share::default();
+        (0..5).for_each(|_| share.add(false));
+        assert!(share.get() < 0.5);
+        (0..30).for_each(|_| share.add(true));
+        assert!(share.get() > 0.98);
+    }
 }

@@ -2,15 +2,28 @@
 //! waits for acks, expires and fails over. It does no I/O, spawns nothing and reads no clock: time and
 //! randomness are handed in.
 
+mod admission;
 mod breaker;
 mod capability;
+mod carrier;
+mod choice;
 mod config;
 mod event;
+mod flow;
 mod health;
 mod machine;
+mod message;
+mod network;
+mod outcome;
+mod peer;
 mod plan;
+mod queue;
 mod reason;
+mod retry;
+mod rtt;
+mod score;
 mod state;
+mod timer;
 
 pub use breaker::Breaker;
 pub use capability::{Capabilities, LatencyClass, Leak, TransportId, TransportIdError};

@@ -78,6 +78,22 @@ impl MessageState {
         self.rank() >= 2
     }
 
+    /// The state after a verified ack over `via`, `latency_ms` after the first attempt; none when the message
+    /// was delivered before. Also for messages the machine has forgotten.
+    pub fn after_ack(&self, via: &TransportId, latency_ms: u64) -> Option<Self> {
+        (self.rank() < 3).then(|| Self::Delivered { via: via.clone(), latency_ms })
+    }
+
+    /// The state after a verified read receipt that came over `via`, for a message of which no ack came before;
+    /// none when it was read before.
+    pub fn after_read(&self, via: &TransportId, latency_ms: u64, at: Timestamp) -> Option<Self> {
+        match self {
+            Self::Received | Self::Read { .. } => None,
+            Self::Delivered { via, latency_ms } => Some(Self::Read { via: via.clone(), latency_ms: *latency_ms, at }),
+            _ => Some(Self::Read { via: via.clone(), latency_ms, at }),
+        }
+    }
+
     /// The name in the JSON interface.
     pub fn name(&self) -> &'static str {
         match self {
