@@ -8,5 +8,6 @@ pub mod delivery;
 pub mod identity;
 pub mod node;
 pub mod pgp;
+pub mod serve;
 pub mod transport;
 pub mod wire;

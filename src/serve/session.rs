@@ -11,7 +11,10 @@ use tokio::{
 };
 use tokio_tungstenite::{
     WebSocketStream,
-    tungstenite::{Error as WsError, Message, protocol::{Role, WebSocketConfig}},
+    tungstenite::{
+        Error as WsError, Message,
+        protocol::{Role, WebSocketConfig},
+    },
 };
 use tokio_util::sync::CancellationToken;
 
@@ -99,8 +102,7 @@ async fn log_in(
     from: SocketAddr,
 ) -> Option<(Socket, Client)> {
     let metered = Metered::new(stream, shared.large_in.clone());
-    let mut socket =
-        WebSocketStream::from_partially_read(metered, rest, Role::Server, Some(config(AUTH_BYTES))).await;
+    let mut socket = WebSocketStream::from_partially_read(metered, rest, Role::Server, Some(config(AUTH_BYTES))).await;
     match challenge(shared, &mut socket, local).await {
         Ok(client) => {
             // Larger messages are allowed from here on. A client says nothing between its login and the welcome.

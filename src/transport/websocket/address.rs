@@ -46,7 +46,9 @@ impl RelayAddress {
             return Err(wrong("it has no valid host"));
         }
         let port = match uri.port() {
-            Some(port) => port.as_str().parse().ok().filter(|port| *port != 0).ok_or_else(|| wrong("the port is not valid"))?,
+            Some(port) => {
+                port.as_str().parse().ok().filter(|port| *port != 0).ok_or_else(|| wrong("the port is not valid"))?
+            }
             None if tls => 443,
             None => 80,
         };
@@ -70,7 +72,11 @@ impl RelayAddress {
 
     /// What the login is bound to: `host:port`, IPv6 addresses in brackets.
     pub(super) fn authority(&self) -> String {
-        if self.host.contains(':') { format!("[{}]:{}", self.host, self.port) } else { format!("{}:{}", self.host, self.port) }
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
     }
 
     /// Whether it is on this machine, as far as the address tells.
@@ -99,7 +105,10 @@ mod tests {
         check("ws://127.0.0.1:9080", "ws://127.0.0.1:9080/");
         check("wss://relay.example:8443/skcomm", "wss://relay.example:8443/skcomm");
         check("ws://[0:0::1]:9080/", "ws://[::1]:9080/");
-        assert_eq!(RelayAddress::parse("relay", "wss://a").unwrap(), RelayAddress::parse("relay", "wss://A:443/").unwrap());
+        assert_eq!(
+            RelayAddress::parse("relay", "wss://a").unwrap(),
+            RelayAddress::parse("relay", "wss://A:443/").unwrap()
+        );
         assert!(RelayAddress::parse("relay", "ws://[::1]").unwrap().is_loopback());
         assert!(!RelayAddress::parse("relay", "ws://192.0.2.1").unwrap().is_loopback());
     }
@@ -107,8 +116,18 @@ mod tests {
     #[test]
     fn what_is_no_address_says_what_would_be_one() {
         for text in [
-            "", "relay.example", "https://relay.example", "wss://", "wss://user:pw@relay.example", "ws://host:0",
-            "ws://host:99999", "ws://ho st", "ws://[::zz]/", "wss://relay.example/?x=1", "ws://h\u{202e}ost", "ws://a\nb",
+            "",
+            "relay.example",
+            "https://relay.example",
+            "wss://",
+            "wss://user:pw@relay.example",
+            "ws://host:0",
+            "ws://host:99999",
+            "ws://ho st",
+            "ws://[::zz]/",
+            "wss://relay.example/?x=1",
+            "ws://h\u{202e}ost",
+            "ws://a\nb",
         ] {
             let error = RelayAddress::parse("relays", text).unwrap_err();
             assert_eq!(error.setting, "relays", "{text}");

@@ -1,6 +1,9 @@
 //! The two directions of a connection, side by side in one task.
 
-use std::{sync::atomic::{AtomicU64, Ordering}, time::Duration};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use futures_util::{
@@ -162,9 +165,7 @@ impl Reader<'_> {
                     Ok(())
                 }
                 Message::Ping(_) => Ok(()),
-                Message::Close(_) => {
-                    Err(Failure::new(ReasonKind::Disconnected, "the relay closed the connection"))
-                }
+                Message::Close(_) => Err(Failure::new(ReasonKind::Disconnected, "the relay closed the connection")),
                 Message::Text(_) | Message::Frame(_) => Err(broken("its messages are not binary")),
             };
             if let Err(failure) = handled {
