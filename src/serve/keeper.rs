@@ -213,10 +213,12 @@ impl Thread {
             puts.iter().map(|_| Err(storage_refusal())).collect()
         });
         for ((put, ticket), answer) in puts.iter().zip(tickets).zip(answers) {
-            if answer.is_ok() {
+            let stored = answer.is_ok();
+            // The answer first: whoever writes to itself hears that it is stored before it comes back.
+            ticket.answer(answer.map(|_| ()));
+            if stored {
                 self.board.ring(&put.recipient);
             }
-            ticket.answer(answer.map(|_| ()));
         }
     }
 

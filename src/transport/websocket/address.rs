@@ -45,6 +45,12 @@ impl RelayAddress {
         if host.is_empty() || host.len() > 240 || !host.chars().all(fine) {
             return Err(wrong("it has no valid host"));
         }
+        // A port that is no number is passed over by the parser.
+        let written = uri.authority().map_or("", |authority| authority.as_str());
+        let written = written.get(uri.host().unwrap_or_default().len()..).unwrap_or_default();
+        if !written.is_empty() && uri.port().is_none() {
+            return Err(wrong("the port is not valid"));
+        }
         let port = match uri.port() {
             Some(port) => {
                 port.as_str().parse().ok().filter(|port| *port != 0).ok_or_else(|| wrong("the port is not valid"))?
