@@ -10,6 +10,7 @@ pub mod home;
 pub mod identity;
 pub mod node;
 pub mod pgp;
+pub mod serve;
 pub mod store;
 pub mod transport;
 pub mod wire;

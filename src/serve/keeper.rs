@@ -112,7 +112,9 @@ impl Keeper {
 
     /// Puts a frame; the answer goes by the ticket once it is durable.
     pub(super) async fn put(&self, put: Put, ticket: Ticket) {
-        if let Err(mpsc::error::SendError(Request::Put(_, ticket))) = self.requests.send(Request::Put(put, ticket)).await {
+        if let Err(mpsc::error::SendError(Request::Put(_, ticket))) =
+            self.requests.send(Request::Put(put, ticket)).await
+        {
             ticket.answer(Err(Refusal::new(RefusalKind::Stopping, "the relay is being stopped")));
         }
     }
@@ -199,7 +201,10 @@ impl Thread {
             let _ = reply.send(self.look(&look));
         }
         let total = self.mailboxes.total();
-        counts.into_iter().for_each(|reply| drop(reply.send(total)));
+        for reply in counts {
+            // As above.
+            let _ = reply.send(total);
+        }
     }
 
     fn commit(&mut self, puts: &[Put], tickets: Vec<Ticket>, taken: &[(Fingerprint, u64)]) {
@@ -208,10 +213,12 @@ impl Thread {
             puts.iter().map(|_| Err(storage_refusal())).collect()
         });
         for ((put, ticket), answer) in puts.iter().zip(tickets).zip(answers) {
-            if answer.is_ok() {
+            let stored = answer.is_ok();
+            // The answer first: whoever writes to itself hears that it is stored before it comes back.
+            ticket.answer(answer.map(|_| ()));
+            if stored {
                 self.board.ring(&put.recipient);
             }
-            ticket.answer(answer.map(|_| ()));
         }
     }
 

@@ -224,7 +224,8 @@ impl Mailboxes {
 
     /// Notes that the owner of a mailbox is here, which gives it a mailbox of full size.
     pub(super) fn claim(&mut self, owner: Fingerprint, now: Timestamp) -> Result<(), StorageError> {
-        let seen = self.owners.get(owner.as_bytes())?.and_then(|raw| raw.as_ref().try_into().ok().map(i64::from_be_bytes));
+        let seen =
+            self.owners.get(owner.as_bytes())?.and_then(|raw| raw.as_ref().try_into().ok().map(i64::from_be_bytes));
         if seen.is_none_or(|seen| now.unix_ms().saturating_sub(seen) > OWNER_STEP_MS) {
             self.owners.insert(owner.as_bytes(), &now.unix_ms().to_be_bytes())?;
         }

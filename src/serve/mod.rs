@@ -236,7 +236,8 @@ async fn accept(shared: &Arc<Shared>, listener: &TcpListener, stop: &Cancellatio
 
 /// Tells a client that there is no place, without waiting for it.
 fn turn_away(stream: TcpStream, tls: bool) {
-    const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 30\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    const FULL: &[u8] =
+        b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 30\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     if !tls {
         // A fresh connection takes these few bytes at once, or is gone.
         let _ = stream.try_write(FULL);

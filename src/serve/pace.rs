@@ -56,7 +56,8 @@ impl Pace {
         let mut buckets = lock(&self.buckets);
         if buckets.len() >= ACCOUNTS && !buckets.contains_key(sender) {
             // An account untouched for this long is full again, so that forgetting it gives nothing away.
-            let idle = Duration::from_secs_f64((burst / rate.max(1e-3)).max(byte_burst / byte_rate.max(1e-3)).min(86_400.0));
+            let idle =
+                Duration::from_secs_f64((burst / rate.max(1e-3)).max(byte_burst / byte_rate.max(1e-3)).min(86_400.0));
             buckets.retain(|_, (messages, _)| now.saturating_duration_since(messages.at) < idle);
             if buckets.len() >= ACCOUNTS {
                 return Err(idle);

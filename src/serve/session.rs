@@ -11,7 +11,10 @@ use tokio::{
 };
 use tokio_tungstenite::{
     WebSocketStream,
-    tungstenite::{Error as WsError, Message, protocol::{Role, WebSocketConfig}},
+    tungstenite::{
+        Error as WsError, Message,
+        protocol::{Role, WebSocketConfig},
+    },
 };
 use tokio_util::sync::CancellationToken;
 
@@ -99,10 +102,12 @@ async fn log_in(
     from: SocketAddr,
 ) -> Option<(Socket, Client)> {
     let metered = Metered::new(stream, shared.large_in.clone());
-    let mut socket =
-        WebSocketStream::from_partially_read(metered, rest, Role::Server, Some(config(AUTH_BYTES))).await;
+    let mut socket = WebSocketStream::from_partially_read(metered, rest, Role::Server, Some(config(AUTH_BYTES))).await;
     match challenge(shared, &mut socket, local).await {
         Ok(client) => {
+            if client.receive.messages > 0 {
+                shared.keeper.claim(client.fingerprint).await;
+            }
             // Larger messages are allowed from here on. A client says nothing between its login and the welcome.
             let most = shared.limits.frame_bytes + OVERHEAD_BYTES;
             let stream = socket.into_inner();
@@ -192,9 +197,6 @@ fn receive_window(shared: &Shared, auth: &Auth) -> Window {
 /// The reading and the writing half run side by side in one task, so that neither waits for the other.
 async fn run(shared: &Arc<Shared>, socket: Socket, client: Client, stop: CancellationToken) {
     let line = (client.receive.messages > 0).then(|| shared.board.connect(client.fingerprint));
-    if line.is_some() {
-        shared.keeper.claim(client.fingerprint).await;
-    }
     let meter = socket.get_ref().meter();
     let (sink, stream) = socket.split();
     let window = usize::from(shared.limits.window_messages);

@@ -62,11 +62,6 @@ impl Line {
         self.bell.notified().await;
     }
 
-    /// Makes [`Line::rung`] return once more.
-    pub(super) fn ring(&self) {
-        self.bell.notify_one();
-    }
-
     /// Whether no newer connection receives this mailbox.
     pub(super) fn is_newest(&self) -> bool {
         self.board.lock().get(&self.owner).and_then(|lines| lines.last()).is_some_and(|(n, _)| *n == self.number)

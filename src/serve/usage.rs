@@ -66,10 +66,6 @@ impl Usage {
         self.accounts.iter().filter(|(_, account)| account.held.messages > 0).map(|(owner, _)| owner)
     }
 
-    pub(super) fn is_claimed(&self, owner: &Fingerprint) -> bool {
-        self.accounts.get(owner).is_some_and(|account| account.claimed)
-    }
-
     /// The owner of a mailbox has been here.
     pub(super) fn claim(&mut self, owner: Fingerprint) {
         let account = self.accounts.entry(owner).or_default();

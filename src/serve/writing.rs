@@ -79,16 +79,14 @@ impl Deliveries {
         state.bytes += bytes;
     }
 
-    /// How many messages and bytes the window has room for; none when a message of `need` bytes does not fit.
-    /// While nothing is under way every size fits.
-    fn room(&self, window: Window, need: u64) -> Option<(usize, u64)> {
+    /// How many messages and bytes the window has room for, and whether nothing is under way, so that one message of
+    /// any size fits; none when a message of `need` bytes does not fit.
+    fn room(&self, window: Window, need: u64) -> Option<(usize, u64, bool)> {
         let state = self.lock();
         let messages = usize::from(window.messages).saturating_sub(state.under_way.len());
         let bytes = u64::from(window.bytes).saturating_sub(state.bytes);
-        if state.under_way.is_empty() {
-            return (messages > 0).then_some((messages, u64::MAX));
-        }
-        (messages > 0 && bytes >= need.max(1)).then_some((messages, bytes))
+        let idle = state.under_way.is_empty();
+        (messages > 0 && (idle || bytes >= need.max(1))).then_some((messages, bytes, idle))
     }
 
     /// Ids that must not be looked up now, in order.
@@ -240,14 +238,16 @@ impl Writing {
             self.newest = false;
             return Ok(true);
         }
-        let Some((messages, bytes)) = self.deliveries.room(self.client.receive, self.need) else { return Ok(true) };
+        let Some((messages, bytes, idle)) = self.deliveries.room(self.client.receive, self.need) else {
+            return Ok(true);
+        };
         self.more = true;
         self.need = 0;
         let look = self.look(messages.min(LOOK_MESSAGES), bytes.min(LOOK_BYTES));
         match self.shared.keeper.look(look).await {
             Some(Found::Nothing) => self.more = false,
             Some(Found::Some(found)) => return timeout(self.shared.limits.silence, self.write_mail(found)).await,
-            Some(Found::Large(size)) if size <= bytes => return self.deliver_large(size).await,
+            Some(Found::Large(size)) if idle || size <= bytes => return self.deliver_large(size).await,
             Some(Found::Large(size)) => self.need = size,
             None => self.pause = Some(Instant::now() + UNREADABLE),
         }
@@ -271,6 +271,12 @@ impl Writing {
     }
 
     async fn write_mail(&mut self, found: Vec<(u64, Bytes)>) -> bool {
+        // Answers that came meanwhile go first: what somebody writes to itself is stored before it comes back.
+        if let Ok(first) = self.answers.try_recv()
+            && !self.write_answers(first).await
+        {
+            return false;
+        }
         for (id, frame) in found {
             self.cursor = id;
             self.deliveries.sent(id, frame.len() as u64);

@@ -19,6 +19,7 @@ mod settings;
 pub mod tcp;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod websocket;
 
 pub use registry::{Kind, TransportConfig};
 pub use settings::Settings;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigError, Context, Transport, file, settings, tcp};
+use super::{ConfigError, Context, Transport, file, settings, tcp, websocket};
 
 /// One kind of transport.
 #[derive(Clone, Copy, Debug)]
@@ -22,7 +22,7 @@ pub struct Kind {
 }
 
 /// Every kind, by name.
-static KINDS: &[Kind] = &[file::KIND, tcp::KIND];
+static KINDS: &[Kind] = &[file::KIND, tcp::KIND, websocket::KIND];
 
 /// The priority of a transport of a kind that is not known (which [`build`] refuses).
 const UNKNOWN_PRIORITY: u16 = 100;
@@ -154,7 +154,7 @@ mod tests {
     fn what_is_not_known_is_named_with_what_is_near() {
         assert_eq!(
             refusal("type: tpc"),
-            "type: \"tpc\" is not a kind of transport, did you mean \"tcp\"?; known are file, tcp"
+            "type: \"tpc\" is not a kind of transport, did you mean \"tcp\"?; known are file, tcp, websocket"
         );
         let line = refusal("type: tcp\nlistn: 127.0.0.1:1\n");
         assert!(line.starts_with("listn: not a setting of tcp transports, did you mean \"listen\"?"), "{line}");

@@ -45,8 +45,16 @@ impl RelayAddress {
         if host.is_empty() || host.len() > 240 || !host.chars().all(fine) {
             return Err(wrong("it has no valid host"));
         }
+        // A port that is no number is passed over by the parser.
+        let written = uri.authority().map_or("", |authority| authority.as_str());
+        let written = written.get(uri.host().unwrap_or_default().len()..).unwrap_or_default();
+        if !written.is_empty() && uri.port().is_none() {
+            return Err(wrong("the port is not valid"));
+        }
         let port = match uri.port() {
-            Some(port) => port.as_str().parse().ok().filter(|port| *port != 0).ok_or_else(|| wrong("the port is not valid"))?,
+            Some(port) => {
+                port.as_str().parse().ok().filter(|port| *port != 0).ok_or_else(|| wrong("the port is not valid"))?
+            }
             None if tls => 443,
             None => 80,
         };
@@ -70,7 +78,11 @@ impl RelayAddress {
 
     /// What the login is bound to: `host:port`, IPv6 addresses in brackets.
     pub(super) fn authority(&self) -> String {
-        if self.host.contains(':') { format!("[{}]:{}", self.host, self.port) } else { format!("{}:{}", self.host, self.port) }
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
     }
 
     /// Whether it is on this machine, as far as the address tells.
@@ -99,7 +111,10 @@ mod tests {
         check("ws://127.0.0.1:9080", "ws://127.0.0.1:9080/");
         check("wss://relay.example:8443/skcomm", "wss://relay.example:8443/skcomm");
         check("ws://[0:0::1]:9080/", "ws://[::1]:9080/");
-        assert_eq!(RelayAddress::parse("relay", "wss://a").unwrap(), RelayAddress::parse("relay", "wss://A:443/").unwrap());
+        assert_eq!(
+            RelayAddress::parse("relay", "wss://a").unwrap(),
+            RelayAddress::parse("relay", "wss://A:443/").unwrap()
+        );
         assert!(RelayAddress::parse("relay", "ws://[::1]").unwrap().is_loopback());
         assert!(!RelayAddress::parse("relay", "ws://192.0.2.1").unwrap().is_loopback());
     }
@@ -107,8 +122,18 @@ mod tests {
     #[test]
     fn what_is_no_address_says_what_would_be_one() {
         for text in [
-            "", "relay.example", "https://relay.example", "wss://", "wss://user:pw@relay.example", "ws://host:0",
-            "ws://host:99999", "ws://ho st", "ws://[::zz]/", "wss://relay.example/?x=1", "ws://h\u{202e}ost", "ws://a\nb",
+            "",
+            "relay.example",
+            "https://relay.example",
+            "wss://",
+            "wss://user:pw@relay.example",
+            "ws://host:0",
+            "ws://host:99999",
+            "ws://ho st",
+            "ws://[::zz]/",
+            "wss://relay.example/?x=1",
+            "ws://h\u{202e}ost",
+            "ws://a\nb",
         ] {
             let error = RelayAddress::parse("relays", text).unwrap_err();
             assert_eq!(error.setting, "relays", "{text}");

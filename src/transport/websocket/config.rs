@@ -83,7 +83,8 @@ mod tests {
     fn one_relay_or_several_or_none() {
         assert!(read("type: websocket").unwrap().relays.is_empty());
         assert_eq!(read("type: websocket\nrelays: wss://a.example").unwrap().relays.len(), 1);
-        let several = read("type: websocket\nrelays: [wss://a.example, ws://b.example:1, wss://A.example:443/]").unwrap();
+        let several =
+            read("type: websocket\nrelays: [wss://a.example, ws://b.example:1, wss://A.example:443/]").unwrap();
         assert_eq!(several.relays.len(), 2, "the same relay counts once");
         assert_eq!(several.idle, Duration::from_secs(60));
     }
@@ -94,7 +95,10 @@ mod tests {
             ("type: websocket\nrelays: 5", "relays: "),
             ("type: websocket\nrelays: [https://x]", "relays: "),
             ("type: websocket\nidle_seconds: 0", "idle_seconds: "),
-            ("type: websocket\nrelay: ws://x", "relay: not a setting of websocket transports, did you mean \"relays\"?"),
+            (
+                "type: websocket\nrelay: ws://x",
+                "relay: not a setting of websocket transports, did you mean \"relays\"?",
+            ),
             ("type: websocket\ninsecure: true", "insecure: "),
         ] {
             let line = read(yaml).unwrap_err().to_string();

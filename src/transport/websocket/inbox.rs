@@ -8,6 +8,7 @@ use std::sync::{
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     dial::Failure,
@@ -70,17 +71,20 @@ impl Slot {
 
 impl Inbox {
     /// Hands deliveries to the node and gives its answers to `answers`, until the node is gone.
-    pub(super) async fn run(mut self, answers: mpsc::Sender<FromClient>) -> Failure {
+    /// When `closing` is asked for, what is answered already is handed on before the end.
+    pub(super) async fn run(mut self, answers: mpsc::Sender<FromClient>, closing: CancellationToken) -> Failure {
         let mut receipts = FuturesUnordered::new();
         let mut next: Option<(u64, Bytes)> = None;
         loop {
             tokio::select! {
+                biased;
                 Some((answer, size)) = receipts.next(), if !receipts.is_empty() => {
                     self.bytes.fetch_sub(size, Ordering::Relaxed);
                     if answers.send(answer).await.is_err() {
                         return gone();
                     }
                 }
+                () = closing.cancelled() => return gone(),
                 Some(delivery) = self.queue.recv(), if next.is_none() => next = Some(delivery),
                 slot = self.mail.sink.reserve(), if next.is_some() => {
                     let Ok(slot) = slot else { return gone() };

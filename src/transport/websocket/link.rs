@@ -35,10 +35,7 @@ pub(super) enum LinkState {
     /// Connected.
     Up(Arc<Connection>),
     /// It failed; the next try is due then.
-    Waiting {
-        reason: Reason,
-        until: Instant,
-    },
+    Waiting { reason: Reason, until: Instant },
 }
 
 /// The settings of one link.
@@ -156,8 +153,7 @@ impl LinkTask {
                 Ok(logged_in) => {
                     let origin = SafeText::line(&self.settings.address.authority());
                     let mail = self.settings.mail.clone();
-                    let (connection, running) =
-                        Connection::open(logged_in, origin, self.settings.keepalive, mail);
+                    let (connection, running) = Connection::open(logged_in, origin, self.settings.keepalive, mail);
                     tokio::spawn(running);
                     self.set(LinkState::Up(connection.clone()));
                     match self.use_up(&connection).await {

@@ -1,6 +1,9 @@
 //! The two directions of a connection, side by side in one task.
 
-use std::{sync::atomic::{AtomicU64, Ordering}, time::Duration};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use futures_util::{
@@ -9,7 +12,7 @@ use futures_util::{
 };
 use tokio::{
     sync::mpsc,
-    time::{Instant, MissedTickBehavior, interval_at, timeout},
+    time::{Instant, MissedTickBehavior, interval_at, sleep, timeout},
 };
 use tokio_tungstenite::tungstenite::Message;
 use tokio_util::sync::CancellationToken;
@@ -40,9 +43,11 @@ pub(super) async fn run(
     let (slot, inbox) = mail.map(inbox).unzip();
     let mut writer = Writer { sink, queue, answered, shared, numbers: AtomicU64::new(1), keepalive };
     let mut reader = Reader { stream, shared, slot, silence: keepalive.mul_f32(2.5) };
+    let receives = inbox.is_some();
+    let ending = closing.clone();
     let deliveries = async move {
         match inbox {
-            Some(inbox) => inbox.run(answers).await,
+            Some(inbox) => inbox.run(answers, ending).await,
             None => std::future::pending().await,
         }
     };
@@ -50,10 +55,20 @@ pub(super) async fn run(
         failure = reader.run() => failure,
         failure = writer.run() => failure,
         failure = deliveries => failure,
-        () = closing.cancelled() => Failure::new(ReasonKind::Stopping, "the connection was closed on this side"),
+        () = closed(&closing, receives) => {
+            Failure::new(ReasonKind::Stopping, "the connection was closed on this side")
+        }
     };
     writer.say_goodbye().await;
     failure
+}
+
+/// A connection that receives ends by its inbox, which has answers to hand on; but not much later.
+async fn closed(closing: &CancellationToken, receives: bool) {
+    closing.cancelled().await;
+    if receives {
+        sleep(GOODBYE).await;
+    }
 }
 
 struct Writer<'a> {
@@ -131,10 +146,18 @@ impl Writer<'_> {
         }
     }
 
-    /// Within a bound, for the other side may be gone.
+    /// Hands over the last answers and closes; within a bound, for the other side may be gone.
     async fn say_goodbye(&mut self) {
-        if timeout(GOODBYE, self.sink.close()).await.is_err() {
-            tracing::debug!("the relay did not read the farewell");
+        let farewell = async {
+            while let Ok(answer) = self.answered.try_recv() {
+                self.sink.feed(Message::Binary(answer.encode())).await?;
+            }
+            self.sink.close().await
+        };
+        match timeout(GOODBYE, farewell).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "the relay was gone before the farewell"),
+            Err(_) => tracing::debug!("the relay did not read the farewell"),
         }
     }
 }
@@ -162,9 +185,7 @@ impl Reader<'_> {
                     Ok(())
                 }
                 Message::Ping(_) => Ok(()),
-                Message::Close(_) => {
-                    Err(Failure::new(ReasonKind::Disconnected, "the relay closed the connection"))
-                }
+                Message::Close(_) => Err(Failure::new(ReasonKind::Disconnected, "the relay closed the connection")),
                 Message::Text(_) | Message::Frame(_) => Err(broken("its messages are not binary")),
             };
             if let Err(failure) = handled {

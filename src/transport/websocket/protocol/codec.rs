@@ -129,11 +129,9 @@ impl FromClient {
         let mut input = Input(bytes);
         let message = match input.tag()? {
             tag::AUTH => Self::Auth(input.auth()?),
-            tag::PUT => Self::Put {
-                seq: input.u64("seq")?,
-                recipient: input.fingerprint("recipient")?,
-                frame: input.frame()?,
-            },
+            tag::PUT => {
+                Self::Put { seq: input.u64("seq")?, recipient: input.fingerprint("recipient")?, frame: input.frame()? }
+            }
             tag::TAKEN => Self::Taken { id: input.u64("id")? },
             tag::LATER => Self::Later { id: input.u64("id")? },
             other => return Err(ProtocolError::UnknownTag(other)),

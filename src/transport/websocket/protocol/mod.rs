@@ -26,11 +26,11 @@ pub const OVERHEAD_BYTES: usize = 1 + 8 + 1 + 32;
 /// Largest message either side may send once the client is welcome, in bytes.
 pub const MESSAGE_BYTES: usize = limits::ENVELOPE_BYTES + OVERHEAD_BYTES;
 /// Largest message either side may send before that, in bytes.
-pub const AUTH_BYTES: usize = 192 * 1024;
+pub const AUTH_BYTES: usize = 320 * 1024;
 /// Largest armored certificate a client may log in with, in bytes.
 pub const CERTIFICATE_BYTES: usize = 160 * 1024;
 /// Largest armored signature, in bytes.
-pub const SIGNATURE_BYTES: usize = 16 * 1024;
+pub const SIGNATURE_BYTES: usize = 128 * 1024;
 /// Largest name of a relay or host, in bytes of UTF-8.
 pub const NAME_BYTES: usize = 255;
 /// Largest text of a refusal, in bytes of UTF-8.
