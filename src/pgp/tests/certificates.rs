@@ -256,6 +256,14 @@ fn unbound_subkeys_are_not_used() {
 }
 
 #[test]
+fn unsigned_user_ids_are_not_shown() {
+    let mut packets = alice_packets();
+    packets.push(UserID::from("Lumina <lumina@example.org>").into());
+    let mixed = Certificate::parse(&craft::bytes(&packets)).unwrap();
+    assert_eq!(mixed.user_ids(), ["Alice <alice@example.org>"]);
+}
+
+#[test]
 fn every_usable_encryption_subkey_gets_the_message_and_no_other() {
     let dora = built(|builder| builder.add_storage_encryption_subkey().add_authentication_subkey());
     let sealed = seal_bytes(&ALICE, dora.certificate(), b"x", now()).unwrap();

@@ -3,6 +3,7 @@
 mod arbitrary;
 mod certificates;
 mod craft;
+mod gnupg;
 mod hostile;
 mod keys;
 mod round_trip;
