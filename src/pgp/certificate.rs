@@ -13,7 +13,7 @@ use sequoia_openpgp::{
 
 use super::{
     PgpError, Unusable, armor,
-    policy::{algorithm_name, is_post_quantum, timestamp},
+    policy::{algorithm_name, is_post_quantum, policy_at, system_time, timestamp},
     scan::{Expected, scan},
     standing::{Standing, Turns},
 };
@@ -103,17 +103,20 @@ impl Certificate {
         self.0.fingerprint
     }
 
-    /// The user ids, primary or not, as the certificate has them: foreign text, lossily made UTF-8, at most 2048
-    /// bytes each. Make it `SafeText` before anything else.
+    /// The user ids that the primary key signed and did not revoke, by its newest self-signature: foreign text,
+    /// lossily made UTF-8, at most 2048 bytes each. Make it `SafeText` before anything else.
     pub fn user_ids(&self) -> Vec<String> {
-        self.0.cert.userids().map(|id| String::from_utf8_lossy(id.userid().value()).into_owned()).collect()
+        let newest = self.newest();
+        let policy = policy_at(newest);
+        let Ok(valid) = self.0.cert.with_policy(&policy, system_time(newest)) else { return Vec::new() };
+        let ids = valid.userids().revoked(false);
+        ids.map(|id| String::from_utf8_lossy(id.userid().value()).into_owned()).collect()
     }
 
     /// What a face shows about it, by its newest self-signature.
     pub fn facts(&self) -> CertificateFacts {
         let primary = self.0.cert.primary_key().key();
-        let newest = Timestamp::from_unix_ms(i64::from(self.turns().newest()) * 1000);
-        let standing = self.standing(newest);
+        let standing = self.standing(self.newest());
         let subkeys = self.0.cert.keys().subkeys();
         let mut seen = BTreeSet::new();
         let names = std::iter::once(algorithm_name(primary)).chain(subkeys.map(|ka| algorithm_name(ka.key())));
@@ -180,10 +183,15 @@ impl Certificate {
         self.0.turns.get_or_init(|| Turns::of(&self.0.cert))
     }
 
+    /// When its newest self-signature was made.
+    fn newest(&self) -> Timestamp {
+        Timestamp::from_unix_ms(i64::from(self.turns().newest()) * 1000)
+    }
+
     /// The instant to judge the certificate at when the clock says `now`: its owner's clock may be ahead of ours,
     /// so a newest self-signature from our near future counts already.
     pub(super) fn reference(&self, now: Timestamp) -> Timestamp {
-        let newest = Timestamp::from_unix_ms(i64::from(self.turns().newest()) * 1000);
+        let newest = self.newest();
         if newest.ms_since(now) <= limits::FUTURE_SKEW_MS { now.max(newest) } else { now }
     }
 

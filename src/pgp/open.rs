@@ -13,7 +13,10 @@ use sequoia_openpgp::{
     armor::Kind,
     crypto::{KeyPair, SessionKey},
     packet::{OnePassSig, PKESK, SEIP, Signature},
-    parse::{Dearmor, PacketParser, PacketParserBuilder, PacketParserResult, Parse as _},
+    parse::{
+        Dearmor, PacketParser, PacketParserBuilder, PacketParserResult, Parse as _,
+        buffered_reader::BufferedReader as _,
+    },
     policy::Policy as _,
     types::{DataFormat, SignatureType, SymmetricAlgorithm},
 };
@@ -33,6 +36,8 @@ const PKESKS: usize = 32;
 const INNER_PACKETS: usize = 16;
 /// Bytes a message may be longer than its plaintext besides a quarter of it (AEAD tags over the smallest chunks).
 const OVERHEAD: usize = 128 * 1024;
+/// Bytes of an MDC packet: two of header, a SHA-1 digest.
+const MDC_BYTES: usize = 22;
 
 /// A message that was decrypted, whole, and signed by the expected sender for us.
 #[derive(Clone, Debug)]
@@ -175,6 +180,14 @@ fn start(
     let Some(cipher) = cipher else { return Ok(false) };
     if policy.symmetric_algorithm(cipher).is_err() {
         return Err(PgpError::WeakCipher);
+    }
+    // Sequoia 2.4.2 takes for granted that a version 1 container holds at least its prefix and an MDC, and panics
+    // when the session key fits and it does not.
+    if matches!(parser.packet, Packet::SEIP(SEIP::V1(_))) {
+        let least = cipher.block_size().map_err(|_| PgpError::Undecryptable)? + 2 + MDC_BYTES;
+        if parser.data(least).map_err(|_| PgpError::Undecryptable)?.len() < least {
+            return Err(PgpError::Undecryptable);
+        }
     }
     Ok(parser.decrypt(cipher, session_key).is_ok())
 }

@@ -3,7 +3,7 @@
 use sequoia_openpgp::{
     Packet,
     crypto::mpi,
-    packet::{Key, key},
+    packet::{Key, Tag, key},
     parse::{Dearmor, PacketParserBuilder, PacketParserResult, Parse as _},
 };
 
@@ -99,7 +99,10 @@ impl Count {
             }
             Packet::UserID(_) | Packet::UserAttribute(_) => bump(&mut self.user_ids, USER_IDS, "user ids")?,
             Packet::Signature(_) => bump(&mut self.signatures, SIGNATURES, "signatures")?,
-            // A packet over the parser's own limit of 1 MiB, or a damaged one, arrives as unknown.
+            // A part over the parser's own limits, or a damaged one, arrives as unknown.
+            Packet::Unknown(part) if part.tag() == Tag::UserID => {
+                return Err(PgpError::TooLarge { what: "user id", limit: USER_ID_BYTES });
+            }
             _ => bump(&mut self.others, OTHER_PACKETS, "packets of unknown kinds")?,
         }
         Ok(())

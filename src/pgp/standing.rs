@@ -23,7 +23,7 @@ use crate::wire::Timestamp;
 #[derive(Debug)]
 pub(super) struct EncryptionKey {
     pub(super) key: Key<PublicParts, UnspecifiedRole>,
-    /// How a message names it: by key id for version 4 (what old programs look for), else by fingerprint.
+    /// How a message names it: by key id in messages for old programs, else by fingerprint.
     pub(super) handle: KeyHandle,
     pub(super) features: Features,
 }
@@ -112,9 +112,10 @@ fn encryption_keys(valid: &ValidCert<'_>) -> Vec<EncryptionKey> {
         .filter(|ka| weak_kind(ka.key()).is_none())
         .map(|ka| EncryptionKey {
             key: ka.key().clone(),
-            handle: match ka.key().version() {
-                4 => ka.key().keyid().into(),
-                _ => ka.key().fingerprint().into(),
+            handle: if ka.key().version() == 4 && !features.supports_seipdv2() {
+                ka.key().keyid().into()
+            } else {
+                ka.key().fingerprint().into()
             },
             features: features.clone(),
         })

@@ -1,5 +1,11 @@
 //! Tests of the room: honest use, hostile input, other programs.
 
+mod arbitrary;
+mod certificates;
+mod craft;
+mod gnupg;
+mod hostile;
+mod keys;
 mod round_trip;
 
 use std::sync::LazyLock;
