@@ -3,6 +3,7 @@
 //! Each peer has a mailbox, `<folder>/<fingerprint>/`. A frame counts as accepted when its file is durable there
 //! under its final name; the recipient's node takes it when it comes by.
 
+mod again;
 mod config;
 mod fault;
 mod health;

@@ -4,7 +4,8 @@
 //! only make this quicker: folders that give none (NFS, SSHFS, many FUSE mounts) are polled.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeSet, VecDeque},
+    future::Future,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -20,6 +21,7 @@ use tokio::{
 };
 
 use super::{
+    again::Again,
     config::{FileSettings, Keep},
     health::{FolderState, Health},
     lane::Lane,
@@ -28,7 +30,7 @@ use super::{
 };
 use crate::{
     delivery::{Reason, TransportId},
-    transport::{Disposition, EventSink, Inbound, Receipt, TransportEvent, backoff::Backoff, refusals::Refusals},
+    transport::{Disposition, EventSink, Inbound, Receipt, TransportEvent, refusals::Refusals},
     wire::{Fingerprint, SafeText},
 };
 
@@ -42,8 +44,8 @@ const LIST_NAMES: usize = 4096;
 const BATCH_FILES: usize = 64;
 /// Bytes after which a batch is not added to.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
-/// Files that wait to be brought again; beyond that the longest waiting are simply found again.
-const AGAIN_MOST: usize = 8192;
+/// Files that the node has answered for and that are not yet removed or put aside; beyond that no more are brought.
+const ANSWERED_MOST: usize = 4096;
 /// Threads that read one folder.
 pub(super) const READERS: usize = 2;
 
@@ -64,7 +66,7 @@ pub(super) struct Watch {
     common: Arc<Common>,
     index: usize,
     folder: PathBuf,
-    lane: Lane,
+    lane: Arc<Lane>,
     /// Listed and not yet read, in the order of their names.
     listed: VecDeque<String>,
     /// Whether there may be more than is listed.
@@ -73,7 +75,13 @@ pub(super) struct Watch {
     pushed: BTreeSet<String>,
     pushed_bytes: usize,
     answers: FuturesUnordered<BoxFuture<'static, Answer>>,
-    again: BTreeMap<String, Again>,
+    /// Answered, and waiting to be removed, kept or put aside.
+    answered: Vec<Answered>,
+    /// The names of those, and of those that are being removed, kept or put aside.
+    ending: BTreeSet<String>,
+    /// At most one batch at a time that is being removed, kept or put aside, while others are read.
+    endings: FuturesUnordered<BoxFuture<'static, Ended>>,
+    again: Again,
     /// Why the folder cannot be written to, while that is so.
     unwritable: Option<Reason>,
     news: Arc<Notify>,
@@ -89,13 +97,18 @@ struct Answer {
     said: Option<Disposition>,
 }
 
-/// A file that is to be looked at again later.
-struct Again {
-    /// When; none while its turn has come.
-    due: Option<Instant>,
-    backoff: Backoff,
-    /// What the node said already, where only the file could not be moved or removed.
-    said: Option<Disposition>,
+/// A file that the node has answered for, with the version that was read if there was one.
+#[derive(Clone)]
+struct Answered {
+    name: String,
+    version: Option<Version>,
+    said: Disposition,
+}
+
+/// What became of a batch of those.
+struct Ended {
+    batch: Vec<Answered>,
+    results: Result<Vec<Result<End, Reason>>, Reason>,
 }
 
 /// The system's notices about one mailbox.
@@ -116,16 +129,19 @@ struct Listing {
 impl Watch {
     pub(super) fn new(common: Arc<Common>, index: usize, folder: &Path, lane: Lane) -> Self {
         Self {
+            again: Again::new(common.settings.again),
             common,
             index,
             folder: folder.to_owned(),
-            lane,
+            lane: Arc::new(lane),
             listed: VecDeque::new(),
             stale: true,
             pushed: BTreeSet::new(),
             pushed_bytes: 0,
             answers: FuturesUnordered::new(),
-            again: BTreeMap::new(),
+            answered: Vec::new(),
+            ending: BTreeSet::new(),
+            endings: FuturesUnordered::new(),
             unwritable: None,
             news: Arc::new(Notify::new()),
             notices: None,
@@ -145,40 +161,43 @@ impl Watch {
             if self.may_bring() {
                 self.bring().await;
             }
-            let (more, due) = (self.may_bring(), self.next_due());
+            self.end_answered();
+            let (more, due) = (self.may_bring(), self.again.next_due());
             tokio::select! {
-                Some(answer) = self.answers.next(), if !self.answers.is_empty() => self.settle(answer).await,
+                Some(answer) = self.answers.next(), if !self.answers.is_empty() => self.settle(answer),
+                Some(ended) = self.endings.next(), if !self.endings.is_empty() => self.ended(ended).await,
                 () = std::future::ready(()), if more => {}
                 () = news.notified() => self.stale = true,
                 _ = poll.tick() => self.stale = true,
-                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => self.retry().await,
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => self.retry(),
             }
         }
     }
 
     fn may_bring(&self) -> bool {
-        !self.listed.is_empty() && self.pushed.len() < WINDOW_FILES && self.pushed_bytes < WINDOW_BYTES
-    }
-
-    fn next_due(&self) -> Option<Instant> {
-        self.again.values().filter_map(|again| again.due).min()
+        !self.listed.is_empty()
+            && self.pushed.len() < WINDOW_FILES
+            && self.pushed_bytes < WINDOW_BYTES
+            && self.ending.len() < ANSWERED_MOST
     }
 
     /// Runs `work` on the open mailbox.
-    async fn with_mailbox<T: Send + 'static>(
-        &mut self,
-        work: impl FnOnce(&Mailbox) -> Result<T, Reason> + Send + 'static,
-    ) -> Result<T, Reason> {
-        let (common, folder) = (self.common.clone(), self.folder.clone());
+    fn with_mailbox<T, W>(&self, work: W) -> impl Future<Output = Result<T, Reason>> + Send + use<T, W>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Mailbox) -> Result<T, Reason> + Send + 'static,
+    {
+        let (common, folder, lane) = (self.common.clone(), self.folder.clone(), self.lane.clone());
+        let patience = self.common.settings.patience;
         let opened = move || work(&Mailbox::open(&folder, common.owner, common.rights, &common.seen)?);
-        self.lane.run(self.common.settings.patience, opened).await?
+        async move { lane.run(patience, opened).await? }
     }
 
     /// Lists the mailbox and learns how the folder is.
     async fn look(&mut self) {
         self.stale = false;
-        let waiting = self.again.iter().filter(|(_, again)| again.said.is_some() || again.due.is_some());
-        let skip: BTreeSet<String> = self.pushed.iter().chain(waiting.map(|(name, _)| name)).cloned().collect();
+        let skip = self.pushed.iter().chain(&self.ending).chain(self.again.waiting());
+        let skip: BTreeSet<String> = skip.cloned().collect();
         // The first look and those after a failed write also try to write.
         let (probe, sweep) = (!self.started || self.unwritable.is_some(), !self.started);
         let look = move |mailbox: &Mailbox| {
@@ -206,9 +225,7 @@ impl Watch {
         } else {
             // Files that went by themselves need not be looked at again.
             let there = |name: &String| listing.names.binary_search(name).is_ok();
-            self.again.retain(|name, again| {
-                again.due.is_some() || again.said.is_some() || there(name) || self.pushed.contains(name)
-            });
+            self.again.prune(|name| there(name) || self.pushed.contains(name) || self.ending.contains(name));
         }
         self.listed = listing.names.into();
         if self.common.settings.notify && self.notices.as_ref().is_none_or(|n| n.mailbox != listing.identity) {
@@ -284,19 +301,17 @@ impl Watch {
     async fn found(&mut self, name: String, what: Found) {
         match what {
             Found::Frame(frame, version) => self.push(name, frame, version).await,
-            Found::Gone => {
-                self.again.remove(&name);
-            }
-            Found::Unfinished => self.later(name, None),
+            Found::Gone => self.again.forget(&name),
+            Found::Unfinished => self.again.later(Instant::now(), name, None),
             Found::Refused(reason) => {
                 self.refuse(&reason);
-                self.finish(vec![(name, None, Disposition::Refused(reason))]).await;
+                self.answer(Answered { name, version: None, said: Disposition::Refused(reason) });
             }
             Found::Failed(reason) => {
-                if !self.again.contains_key(&name) {
+                if !self.again.knows(&name) {
                     self.refuse(&reason);
                 }
-                self.later(name, None);
+                self.again.later(Instant::now(), name, None);
             }
         }
     }
@@ -319,125 +334,94 @@ impl Watch {
     }
 
     /// Applies `first` and every other answer that is there.
-    async fn settle(&mut self, first: Answer) {
-        let (mut next, mut finished) = (Some(first), Vec::new());
-        while let Some(answer) = next {
-            self.pushed.remove(&answer.name);
-            self.pushed_bytes -= answer.bytes;
-            match answer.said {
-                Some(said) => finished.push((answer.name, Some(answer.version), said)),
-                None => self.later(answer.name, None),
+    fn settle(&mut self, first: Answer) {
+        let mut next = Some(first);
+        while let Some(Answer { name, bytes, version, said }) = next {
+            self.pushed.remove(&name);
+            self.pushed_bytes -= bytes;
+            match said {
+                Some(said) => self.answer(Answered { name, version: Some(version), said }),
+                None => self.again.later(Instant::now(), name, None),
             }
             next = self.answers.next().now_or_never().flatten();
         }
-        self.finish(finished).await;
     }
 
-    /// Removes, keeps or puts aside files that the node has answered for.
-    async fn finish(&mut self, files: Vec<(String, Option<Version>, Disposition)>) {
-        if files.is_empty() {
+    fn answer(&mut self, file: Answered) {
+        self.ending.insert(file.name.clone());
+        self.answered.push(file);
+    }
+
+    /// Begins to remove, keep or put aside what was answered, unless a batch is under way.
+    fn end_answered(&mut self) {
+        if self.answered.is_empty() || !self.endings.is_empty() {
             return;
         }
-        let keep = self.common.settings.keep;
-        let retry = files.iter().map(|(name, _, said)| (name.clone(), said.clone())).collect::<Vec<_>>();
-        let work = move |mailbox: &Mailbox| {
-            Ok(files.into_iter().map(|file| finish_one(mailbox, keep, file)).collect::<Vec<_>>())
-        };
-        match self.with_mailbox(work).await {
-            Ok(results) => {
-                for (name, result) in results {
-                    self.finished(name, result);
+        let batch = std::mem::take(&mut self.answered);
+        let (files, keep) = (batch.clone(), self.common.settings.keep);
+        let work = move |mailbox: &Mailbox| Ok(files.iter().map(|file| end_one(mailbox, keep, file)).collect());
+        let ended = self.with_mailbox(work).map(move |results| Ended { batch, results });
+        self.endings.push(ended.boxed());
+    }
+
+    async fn ended(&mut self, Ended { batch, results }: Ended) {
+        let mut fault = None;
+        let results = results.unwrap_or_else(|reason| vec![Err(reason); batch.len()]);
+        for (Answered { name, said, .. }, result) in batch.into_iter().zip(results) {
+            self.ending.remove(&name);
+            match result {
+                Ok(End::Done) => self.again.forget(&name),
+                Ok(End::Trimmed(count)) => {
+                    tracing::warn!(folder = %self.folder.display(), count, "older refused files were removed");
+                    self.again.forget(&name);
                 }
-            }
-            Err(reason) => {
-                self.unwritable = Some(reason);
-                for (name, said) in retry {
-                    self.later(name, Some(said));
+                Ok(End::Changed) => self.again.later(Instant::now(), name, None),
+                Err(reason) => {
+                    fault = Some(reason);
+                    self.again.later(Instant::now(), name, Some(said));
                 }
             }
         }
-        if let Some(reason) = self.unwritable.clone() {
+        if let Some(reason) = fault {
+            self.unwritable = Some(reason.clone());
             self.common.health.set(self.index, FolderState::ReadOnly(reason)).await;
         }
     }
 
-    fn finished(&mut self, name: String, result: Finished) {
-        match result {
-            Finished::Done => {
-                self.again.remove(&name);
-            }
-            Finished::Trimmed(count) => {
-                tracing::warn!(folder = %self.folder.display(), count, "older refused files were removed");
-                self.again.remove(&name);
-            }
-            Finished::Changed => self.later(name, None),
-            Finished::Failed(said, reason) => {
-                self.unwritable = Some(reason);
-                self.later(name, Some(said));
-            }
+    /// Gives files their turn again: those that the node has answered for are ended, the others are found by the
+    /// next look.
+    fn retry(&mut self) {
+        let (answered, others) = self.again.turn(Instant::now());
+        self.stale |= others;
+        for (name, said) in answered {
+            self.answer(Answered { name, version: None, said });
         }
-    }
-
-    /// Looks at `name` again after a while that grows with each time.
-    fn later(&mut self, name: String, said: Option<Disposition>) {
-        let (first, most) = self.common.settings.again;
-        let mut backoff = self.again.remove(&name).map_or_else(|| Backoff::new(first, most), |again| again.backoff);
-        let due = Some(Instant::now() + backoff.fail());
-        if self.again.len() >= AGAIN_MOST {
-            let latest = self.again.iter().max_by_key(|(_, again)| again.due).map(|(name, _)| name.clone());
-            latest.and_then(|name| self.again.remove(&name));
-        }
-        self.again.insert(name, Again { due, backoff, said });
-    }
-
-    /// Handles the files whose turn has come: those that the node has answered for are finished, the others are found
-    /// by the next look.
-    async fn retry(&mut self) {
-        let now = Instant::now();
-        let mut answered = Vec::new();
-        for (name, again) in &mut self.again {
-            if again.due.is_none_or(|due| due > now) {
-                continue;
-            }
-            again.due = None;
-            match &again.said {
-                Some(said) => answered.push((name.clone(), None, said.clone())),
-                None => self.stale = true,
-            }
-        }
-        self.finish(answered).await;
     }
 }
 
 /// What became of a file that was to be removed, kept or put aside.
-enum Finished {
+#[derive(Clone)]
+enum End {
     Done,
     /// Done, and so many older refused files were removed for it.
     Trimmed(usize),
     /// It was refused while somebody still wrote to it: it gets another chance.
     Changed,
-    Failed(Disposition, Reason),
 }
 
-fn finish_one(
-    mailbox: &Mailbox,
-    keep: Keep,
-    (name, version, said): (String, Option<Version>, Disposition),
-) -> (String, Finished) {
-    let result = match (&said, keep) {
-        (Disposition::Durable, Keep::Delete) => mailbox.remove(&name).map(|()| 0),
-        (Disposition::Durable, Keep::Archive) => mailbox.archive(&name).map(|()| 0),
-        (Disposition::Refused(_), _) if version.is_some_and(|read| !mailbox.is_still(&name, read)) => {
-            return (name, Finished::Changed);
+fn end_one(mailbox: &Mailbox, keep: Keep, file: &Answered) -> Result<End, Reason> {
+    match (&file.said, keep) {
+        (Disposition::Durable, Keep::Delete) => mailbox.remove(&file.name)?,
+        (Disposition::Durable, Keep::Archive) => mailbox.archive(&file.name)?,
+        (Disposition::Refused(_), _) => {
+            if file.version.is_some_and(|read| !mailbox.is_still(&file.name, read)) {
+                return Ok(End::Changed);
+            }
+            let trimmed = mailbox.put_aside(&file.name)?;
+            return Ok(if trimmed == 0 { End::Done } else { End::Trimmed(trimmed) });
         }
-        (Disposition::Refused(_), _) => mailbox.put_aside(&name),
-    };
-    let finished = match result {
-        Ok(0) => Finished::Done,
-        Ok(count) => Finished::Trimmed(count),
-        Err(reason) => Finished::Failed(said, reason),
-    };
-    (name, finished)
+    }
+    Ok(End::Done)
 }
 
 /// Whether a notice may be about a new message: not the removals and moves that we make ourselves.

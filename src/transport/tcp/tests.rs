@@ -9,7 +9,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::mpsc,
 };
-use tokio_util::codec::{Decoder as _, Encoder as _};
+use tokio_util::codec::Encoder as _;
 
 use super::{
     frame::{Frame, FrameCodec, FrameType, HEADER_BYTES, PREAMBLE},
