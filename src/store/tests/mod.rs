@@ -1,7 +1,7 @@
 //! Tests of the store through its public interface, except where files are damaged on purpose.
 
 mod behaviour;
-mod measure;
+
 
 use std::path::Path;
 

@@ -20,6 +20,7 @@ fn sample() -> SealedBody {
         ttl_seconds: 86_400,
         sealed: false,
         content: Content::Text("hello".into()),
+        reply_to: Vec::new(),
     }
 }
 
@@ -38,8 +39,9 @@ fn envelope_of(body: &SealedBody) -> Envelope {
             name: body.from_name.clone().filter(|_| open),
             fingerprint: body.from,
             fqid: body.from_fqid.clone().filter(|_| open),
+            certificate: None,
         },
-        to: Party { name: open.then(|| "Lumina".into()), fingerprint: body.to, fqid: None },
+        to: Party { name: open.then(|| "Lumina".into()), fingerprint: body.to, fqid: None, certificate: None },
         payload: Payload {
             kind: if open { body.kind.clone() } else { PayloadType::Message },
             content_encrypted: armor("MESSAGE", "c2VhbGVk"),
@@ -209,8 +211,10 @@ fn bodies() -> impl Strategy<Value = SealedBody> {
             .prop_map(|map| Content::Object(map.into_iter().map(|(key, text)| (key, text.into())).collect())),
     ];
     let headers = (threads(), prop::option::of(ids()), prop::option::of("[ -~]{1,100}"), urgencies());
-    (ids(), times(), fingerprints(), fingerprints(), names(), names(), kinds(), headers, content, any::<bool>())
-        .prop_map(|(envelope_id, timestamp, from, to, from_name, from_fqid, kind, headers, content, sealed)| {
+    let route = ("[a-z]{1,8}", "[ -~]{1,60}").prop_map(|(kind, address)| ReplyRoute { kind, address });
+    let carried = (kinds(), content, prop::collection::vec(route, 0..=limits::REPLY_ROUTES));
+    (ids(), times(), fingerprints(), fingerprints(), names(), names(), carried, headers, any::<bool>()).prop_map(
+        |(envelope_id, timestamp, from, to, from_name, from_fqid, (kind, content, reply_to), headers, sealed)| {
             SealedBody {
                 envelope_id,
                 timestamp,
@@ -226,8 +230,10 @@ fn bodies() -> impl Strategy<Value = SealedBody> {
                 ttl_seconds: timestamp.unix_ms().unsigned_abs() % limits::TTL_SECONDS_MAX,
                 sealed,
                 content,
+                reply_to,
             }
-        })
+        },
+    )
 }
 
 proptest! {

@@ -11,8 +11,9 @@ fn sample() -> Envelope {
             name: Some("Opus".into()),
             fingerprint: Fingerprint::from_bytes(&[0xA5; 20]).unwrap(),
             fqid: Some("opus@casey.douno".into()),
+            certificate: None,
         },
-        to: Party { name: None, fingerprint: Fingerprint::from_bytes(&[0x5A; 32]).unwrap(), fqid: None },
+        to: Party { name: None, fingerprint: Fingerprint::from_bytes(&[0x5A; 32]).unwrap(), fqid: None, certificate: None },
         payload: Payload {
             kind: PayloadType::Message,
             content_encrypted: armor("MESSAGE", "c2VhbGVk"),
@@ -184,7 +185,7 @@ fn what_a_receiver_would_refuse_is_not_valid_to_send() {
 }
 
 fn parties() -> impl Strategy<Value = Party> {
-    (names(), fingerprints(), names()).prop_map(|(name, fingerprint, fqid)| Party { name, fingerprint, fqid })
+    (names(), fingerprints(), names()).prop_map(|(name, fingerprint, fqid)| Party { name, fingerprint, fqid, certificate: None })
 }
 
 fn routings() -> impl Strategy<Value = Routing> {
@@ -284,5 +285,17 @@ proptest! {
     #[test]
     fn no_bytes_make_it_panic(bytes in jsonish()) {
         prop_assert!(Envelope::decode(&bytes).is_err());
+    }
+}
+
+#[test]
+fn an_introduction_travels_only_from_the_sender() {
+    let mut envelope = sample();
+    envelope.from.certificate = Some(armor("PUBLIC KEY BLOCK", "Y2VydA"));
+    assert_eq!(Envelope::decode(&envelope.encode()).unwrap().envelope, envelope);
+    envelope.to.certificate = envelope.from.certificate.take();
+    match Envelope::decode(&envelope.encode()) {
+        Err(DecodeError::Field(error)) => assert_eq!(error.field, "to.certificate"),
+        other => panic!("{other:?}"),
     }
 }
