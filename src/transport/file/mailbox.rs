@@ -405,3 +405,28 @@ fn trim(dir: &OwnedFd) -> Result<usize, Errno> {
     }
     Ok(removed)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::testing::fingerprint;
+
+    #[test]
+    fn an_unmounted_folder_is_not_filled_underneath_its_mount_point() {
+        let folder = tempfile::tempdir().unwrap();
+        let (rights, seen) = (Rights { shared: false }, Seen::default());
+        let open = || Mailbox::open(folder.path(), fingerprint(2), rights, &seen);
+        let device = fs::stat(folder.path()).unwrap().st_dev;
+        seen.remember(folder.path(), device.wrapping_add(1));
+        let reason = open().unwrap_err();
+        assert_eq!(reason.kind, ReasonKind::Unreachable);
+        assert!(reason.to_string().contains("is it unmounted?"), "{reason}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        // Mounted again, perhaps under another number: the mailbox is there, so it is the right folder.
+        std::fs::create_dir(folder.path().join(fingerprint(2).to_string())).unwrap();
+        let mailbox = open().unwrap();
+        // From now on this is the file system it is known on, where a removed mailbox is made anew.
+        std::fs::remove_dir(mailbox.path()).unwrap();
+        assert!(open().is_ok());
+    }
+}

@@ -331,28 +331,63 @@ async fn half_a_frame_reaches_nobody() {
     assert_eq!(got, frame(7), "the first frame that arrives is the whole one");
 }
 
-#[tokio::test]
-async fn a_claim_of_sixteen_mebibytes_that_never_comes_is_dropped() {
-    let (to, mut events) =
-        started(TcpSettings { idle: Duration::from_millis(200), ..settings(Some("127.0.0.1:0")) }, 8).await;
+/// Connections that each claim a frame of the largest size and then say nothing.
+async fn claimants(address: &str, count: usize) -> Vec<TcpStream> {
     let claim = [&(limits::ENVELOPE_BYTES as u32 + 9).to_be_bytes()[..], &[1], &1u64.to_be_bytes()].concat();
-    // More of them than the budget for large frames holds: small frames must not notice.
-    let address = to.address().unwrap();
-    let mut slow = Vec::new();
-    for _ in 0..8 {
-        let mut stream = TcpStream::connect(&address).await.unwrap();
+    let mut streams = Vec::new();
+    for _ in 0..count {
+        let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(&greeted(&claim)).await.unwrap();
-        slow.push(stream);
+        stream.read_exact(&mut [0; 8]).await.unwrap();
+        streams.push(stream);
     }
+    streams
+}
+
+#[tokio::test]
+async fn claims_that_hold_the_memory_for_large_frames_do_not_hold_up_small_ones() {
+    let patient = TcpSettings { idle: Duration::from_secs(600), ..settings(Some("127.0.0.1:0")) };
+    let (to, mut events) = started(patient, 8).await;
+    let route = route(&to.address().unwrap());
+    let _held = claimants(&route.address, 8).await;
     let (from, _quiet) = started(settings(None), 8).await;
-    let route = route(&address);
     let (sent, got) = tokio::join!(from.send(frame(3), &route, LIMIT), events.take("a small frame"));
     sent.unwrap();
     assert_eq!(got, frame(3));
-    for mut stream in slow {
-        let mut back = Vec::new();
-        let end = tokio::time::timeout(LIMIT, stream.read_to_end(&mut back)).await;
+}
+
+#[tokio::test]
+async fn a_claim_of_sixteen_mebibytes_that_never_comes_is_dropped() {
+    let strict = TcpSettings { idle: Duration::from_millis(200), ..settings(Some("127.0.0.1:0")) };
+    let (to, _events) = started(strict, 8).await;
+    for mut stream in claimants(&to.address().unwrap(), 2).await {
+        let end = tokio::time::timeout(LIMIT, stream.read_to_end(&mut Vec::new())).await;
         assert!(end.is_ok(), "a connection that stalls within a frame is closed");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_did_its_work_is_dialled_again_at_once() {
+    let peer = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let route = route(&peer.local_addr().unwrap().to_string());
+    tokio::spawn(async move {
+        // Takes one envelope on each connection, then closes it.
+        while let Ok((mut stream, _)) = peer.accept().await {
+            stream.write_all(&PREAMBLE).await.unwrap();
+            let mut first = vec![0; PREAMBLE.len() + HEADER_BYTES + frame(1).len()];
+            stream.read_exact(&mut first).await.unwrap();
+            let taken = [&9u32.to_be_bytes()[..], &[2], &1u64.to_be_bytes()].concat();
+            stream.write_all(&taken).await.unwrap();
+        }
+    });
+    let quiet = TcpSettings { idle: Duration::from_secs(600), ..settings(None) };
+    let (from, _quiet) = started(quiet, 8).await;
+    let mut taken = 0;
+    while taken < 5 {
+        match from.send(frame(1), &route, LIMIT).await {
+            Ok(_) => taken += 1,
+            Err(error) => assert_eq!((error.reason.kind, error.retry), (ReasonKind::Disconnected, Retry::Later)),
+        }
     }
 }
 
