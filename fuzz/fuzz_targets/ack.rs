@@ -11,6 +11,9 @@ fuzz_target!(|bytes: &[u8]| {
         assert_eq!(AckBody::from_content(&ack.to_content()).expect("what was written can be read"), ack);
     }
     if let Ok(receipt) = ReadReceiptBody::from_content(&content) {
-        assert_eq!(ReadReceiptBody::from_content(&receipt.to_content()).expect("what was written can be read"), receipt);
+        assert_eq!(
+            ReadReceiptBody::from_content(&receipt.to_content()).expect("what was written can be read"),
+            receipt
+        );
     }
 });

@@ -61,13 +61,22 @@ pub struct ReplyRoute {
     pub address: String,
 }
 
-/// What a message says.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a message says. Its `Debug` form tells the size only, so that no plaintext gets into a log.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Content {
     /// Text, at most [`limits::TEXT_BYTES`]. Foreign: shown through `SafeText` only.
     Text(String),
     /// A JSON object, its form given by the payload's type.
     Object(Map<String, Value>),
+}
+
+impl std::fmt::Debug for Content {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Text(text) => write!(f, "Text({} bytes)", text.len()),
+            Self::Object(map) => write!(f, "Object({} keys)", map.len()),
+        }
+    }
 }
 
 /// Why a decrypted literal was refused as a sealed body, or a body cannot be encoded.

@@ -50,12 +50,13 @@ impl std::str::FromStr for Timestamp {
     /// Reads RFC 3339 with any offset; digits beyond the millisecond are cut. Nothing else: no other ISO 8601
     /// forms, no time zone names.
     fn from_str(s: &str) -> Result<Self, Self::Err> {
+        let refusal =
+            || jiff::Error::from_args(format_args!("must be an RFC 3339 time such as 2026-11-20T17:06:12.682Z"));
         if !is_rfc3339(s.as_bytes()) {
-            return Err(jiff::Error::from_args(format_args!(
-                "must be an RFC 3339 time such as 2026-11-20T17:06:12.682Z"
-            )));
+            return Err(refusal());
         }
-        Ok(Self::from_unix_ms(s.parse::<jiff::Timestamp>()?.as_millisecond()))
+        let ms = s.parse::<jiff::Timestamp>()?.as_millisecond();
+        if (Self::MIN_MS..=Self::MAX_MS).contains(&ms) { Ok(Self(ms)) } else { Err(refusal()) }
     }
 }
 
@@ -120,6 +121,8 @@ mod tests {
             "2026-13-20T17:06:12Z",
             "2026-02-30T17:06:12Z",
             "+002026-11-20T17:06:12Z",
+            "0000-12-31T23:59:59Z",
+            "9999-12-30T00:00:00Z",
             "2026-11-20T17:06:12Z ",
             "２026-11-20T17:06:12Z",
         ] {

@@ -90,6 +90,12 @@ fn sealed_bodies_have_few_lengths() {
 }
 
 #[test]
+fn no_plaintext_gets_into_debug_output() {
+    let shown = format!("{:?}", with_text("attack at dawn"));
+    assert!(shown.contains("Text(14 bytes)") && !shown.contains("dawn"), "{shown}");
+}
+
+#[test]
 fn only_padding_may_follow() {
     let json = sample().encode().unwrap().to_vec();
     let compressed = zlib(&json);

@@ -132,6 +132,52 @@ fn other_shapes_versions_and_sizes_are_told_apart() {
 }
 
 #[test]
+fn the_worked_example_of_the_document_is_true() {
+    let file = |name: &str| std::fs::read_to_string(format!("{}/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let document = file("docs/protocol.md");
+    let example = document.split("## 12. Worked example").last().unwrap();
+    let blocks: Vec<&str> = example.split("```").skip(1).step_by(2).map(|b| b.split_once('\n').unwrap().1).collect();
+    let [body, envelope, canonical, digest, ack] = blocks[..] else { panic!("five blocks") };
+    assert_eq!(body.trim_end(), file("tests/vectors/native-body.json"));
+    assert_eq!(envelope, file("tests/vectors/native-envelope.json"));
+    assert_eq!(canonical.trim_end(), file("tests/vectors/native-canonical.json"));
+
+    let received = Envelope::decode(envelope.as_bytes()).unwrap();
+    assert_eq!(received.canonical, canonical.trim_end().as_bytes());
+    assert_eq!(received.digest.to_string(), digest.trim_end());
+    let inside = SealedBody::decode(body.trim_end().as_bytes()).unwrap();
+    assert_eq!(inside.check_against(&received.envelope), Ok(()));
+    assert_eq!(*inside.encode().unwrap(), body.trim_end().as_bytes());
+    let ack = SealedBody::decode(ack.trim_end().as_bytes()).unwrap();
+    assert_eq!(AckBody::from_content(&ack.content).unwrap().items[0].digest, received.digest);
+    assert_eq!(ack.encode().unwrap().len(), 512);
+}
+
+#[test]
+fn the_document_names_every_limit() {
+    let document = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/protocol.md")).unwrap();
+    let plain = document.replace(' ', "");
+    for (row, limit) in [
+        ("encodedenvelope", limits::ENVELOPE_BYTES),
+        ("encodedorinflatedbody", limits::BODY_BYTES),
+        ("textcontent", limits::TEXT_BYTES),
+        ("name,FQID,threadid", limits::NAME_BYTES),
+        ("contenttype", limits::CONTENT_TYPE_BYTES),
+        ("payloadtype,nameofatransport", limits::PAYLOAD_TYPE_BYTES),
+        ("detachedsignature,armored", limits::SIGNATURE_BYTES),
+        ("certificate", limits::CERTIFICATE_BYTES),
+        ("JSONnesting,values", limits::JSON_DEPTH),
+        ("transportsinalist", limits::TRANSPORTS),
+        ("retries", limits::RETRIES_MAX as usize),
+        ("timetolive", limits::TTL_SECONDS_MAX as usize),
+        ("timestampaheadofourclock", limits::FUTURE_SKEW_MS as usize / 1000),
+        ("itemsofanackorreadreceipt", limits::ACK_ITEMS),
+    ] {
+        assert!(plain.contains(&format!("|{row}|{limit}")), "{row}: {limit}");
+    }
+}
+
+#[test]
 fn defaults_are_what_the_document_says() {
     let bytes = bend("/routing", Some(json!({})));
     assert_eq!(Envelope::decode(&bytes).unwrap().envelope.routing, Routing::default());

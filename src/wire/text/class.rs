@@ -42,10 +42,18 @@ pub(super) enum Class {
     Hidden,
 }
 
+/// Whether `c` is of the many characters that are plain and neither join nor change what is beside them: visible
+/// ASCII, Latin, Cyrillic, Han, Hangul syllables. Known without a table, for the sake of speed.
+pub(super) fn stands_alone(c: char) -> bool {
+    matches!(c,
+        ' '..='~' | '\u{C0}'..='\u{24F}' | '\u{400}'..='\u{481}' | '\u{48A}'..='\u{52F}' | '\u{4E00}'..='\u{9FFF}'
+        | '\u{AC00}'..='\u{D7A3}')
+}
+
 /// The class of `c`.
 pub(super) fn class(c: char) -> Class {
     match c {
-        ' '..='~' => Class::Plain,
+        _ if stands_alone(c) => Class::Plain,
         '\n' => Class::LineFeed,
         '\r' => Class::CarriageReturn,
         '\t' => Class::Tab,
@@ -65,7 +73,8 @@ pub(super) fn class(c: char) -> Class {
     }
 }
 
-fn by_category(c: char) -> Class {
+/// The class by the general category alone.
+pub(super) fn by_category(c: char) -> Class {
     match category(c) {
         Gc::NonspacingMark | Gc::SpacingMark | Gc::EnclosingMark => Class::Combining,
         Gc::SpaceSeparator => Class::Space,
@@ -101,7 +110,7 @@ pub(super) fn is_skin_tone(c: char) -> bool {
 
 /// Whether `c` is a letter that is written from right to left.
 pub(super) fn is_right_to_left(c: char) -> bool {
-    !c.is_ascii()
+    c >= '\u{590}'
         && class(c) == Class::Plain
         && matches!(CodePointMapData::<BidiClass>::new().get(c), BidiClass::RightToLeft | BidiClass::ArabicLetter)
 }

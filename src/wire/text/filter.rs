@@ -2,7 +2,7 @@
 
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::class::{Class, MARK, class, is_pictograph, is_right_to_left, is_skin_tone, joins_letters};
+use super::class::{Class, MARK, class, is_pictograph, is_right_to_left, is_skin_tone, joins_letters, stands_alone};
 
 /// Most combining marks on one base; the others become one mark together. Thai, Hebrew with cantillation and
 /// Vietnamese need three or four.
@@ -26,7 +26,7 @@ pub(super) enum Form {
 
 /// `raw`, safe to show in this form. Running it again changes nothing.
 pub(super) fn clean(raw: &str, form: Form) -> String {
-    if raw.bytes().all(|b| matches!(b, b' '..=b'~') || (b == b'\n' && form == Form::Body)) {
+    if raw.chars().all(|c| stands_alone(c) || (c == '\n' && form == Form::Body)) {
         return raw.to_owned();
     }
     let mut safe = Filter::run(raw, form);
@@ -161,7 +161,8 @@ impl Filter {
             Last::Base(c) => is_pictograph(c) || is_skin_tone(c),
             Last::Start | Last::Combining | Last::Invisible => false,
         };
-        before && next.is_some_and(is_pictograph)
+        // Code points that are reserved for pictographs to come will be marked themselves.
+        before && next.is_some_and(|c| is_pictograph(c) && class(c) == Class::Plain)
     }
 
     fn allows_selector(&self, c: char, next: Option<char>) -> bool {

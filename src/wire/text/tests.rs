@@ -92,6 +92,7 @@ fn right_to_left_text_and_emoji_stay_readable_in_bodies() {
 fn joiners_and_selectors_hide_nothing() {
     assert_eq!(body("pay\u{200D}pal \u{200D}x 👩\u{200D} 👩\u{200D}a"), "pay�pal �x 👩� 👩�a");
     assert_eq!(body("👩\u{200D}\u{200D}💻"), "👩��💻");
+    assert_eq!(body("🏽\u{200D}\u{1FE0F}"), "🏽��");
     assert_eq!(body("😀\u{FE0F}\u{E0101}\u{E0102}"), "😀\u{FE0F}��");
     assert_eq!(body("می\u{200C}\u{200C}خ"), "می��خ");
     assert_eq!(body("\u{200F}only latin\u{200E}"), "�only latin�");
@@ -139,6 +140,14 @@ fn lines_are_cut_between_clusters() {
 }
 
 #[test]
+fn what_stands_alone_is_plain_by_the_tables_too() {
+    for c in ('!'..='\u{10FFFF}').filter(|c| class::stands_alone(*c)) {
+        assert!(c.width().is_some_and(|w| w > 0) && !is_hidden_in_lines(c), "U+{:04X}", u32::from(c));
+        assert!(class::by_category(c) == class::Class::Plain, "U+{:04X}", u32::from(c));
+    }
+}
+
+#[test]
 fn look_alikes_are_found() {
     let alike = |a: &str, b: &str| {
         let (a, b) = (SafeText::line(a), SafeText::line(b));
@@ -173,7 +182,7 @@ fn look_alikes_are_found() {
 fn awkward() -> impl Strategy<Value = String> {
     let awkward = prop::sample::select(
         "a1# \n\r\t\x1b\u{9b}\u{200b}\u{200c}\u{200d}\u{200e}\u{200f}\u{202e}\u{fe0f}\u{e0101}\u{20e3}\u{301}\u{94d}क\
-         ക്مخ\u{600}\u{64e}א👩💻❤🏽🇩\u{1112}\u{1161}\u{11ab}\u{e0041}\u{ad}漢\u{25cc}\u{fffd}\u{2028}\u{a0}\u{e000}\u{2800}\u{1133e}"
+         ക്مخ\u{600}\u{64e}א👩💻❤🏽🇩\u{1112}\u{1161}\u{11ab}\u{e0041}\u{ad}漢\u{25cc}\u{fffd}\u{2028}\u{a0}\u{e000}\u{2800}\u{1133e}\u{1fe0f}\u{4ff}ü한"
             .chars()
             .collect::<Vec<_>>(),
     );
