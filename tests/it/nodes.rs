@@ -115,7 +115,11 @@ async fn what_is_queued_survives_a_restart_and_goes_out_in_order() {
     let (mut alice, mut bob) = pair_over_tcp().await;
     let first = alice.send("bob", "0").await;
     alice.delivered(&first).await;
-    let address = bob.address("tcp").await;
+    for node in [&alice, &bob] {
+        // They come back under their old addresses.
+        let config = tcp().with("listen", node.address("tcp").await);
+        node.home.save_transport(&"tcp".parse().unwrap(), &config).unwrap();
+    }
     bob.stop().await;
     let mut waiting = Vec::new();
     for n in 1..=20 {
@@ -123,11 +127,8 @@ async fn what_is_queued_survives_a_restart_and_goes_out_in_order() {
     }
     alice.stop().await;
     alice.restart();
-    // Bob comes back under his old address.
-    let id = "tcp".parse().unwrap();
-    let config = tcp().with("listen", address);
-    bob.home.save_transport(&id, &config).unwrap();
     bob.restart();
+    bob.address("tcp").await;
     alice.call(Command::QueueRetry { envelope_id: None }).await;
     for message in &waiting {
         alice.delivered(message).await;

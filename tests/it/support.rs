@@ -110,13 +110,13 @@ impl TestNode {
     /// Waits until the message has come that far, and returns its state.
     pub(crate) async fn wait_for_state(&self, message: &Message, what: &str, fits: impl Fn(&MessageState) -> bool) -> MessageState {
         let id = message.envelope_id;
-        until(&format!("{}: {what}", self.name), || async {
-            match self.call(Command::Trace { envelope_id: id }).await {
-                Reply::Trace(trace) if fits(&trace.message.state) => Some(trace.message.state),
-                _ => None,
-            }
-        })
-        .await
+        let last = std::cell::RefCell::new(String::new());
+        let asking = until_or(|| async {
+            let Reply::Trace(trace) = self.call(Command::Trace { envelope_id: id }).await else { return None };
+            *last.borrow_mut() = format!("{trace:#?}");
+            fits(&trace.message.state).then_some(trace.message.state)
+        });
+        asking.await.unwrap_or_else(|| panic!("{} waited in vain for {what}; the trace: {}", self.name, last.borrow()))
     }
 
     pub(crate) async fn delivered(&self, message: &Message) -> MessageState {
@@ -142,7 +142,12 @@ pub(crate) fn request(to: &str, text: &str) -> SendRequest {
 
 /// Asks again and again until there is an answer. Polls: the condition may span two nodes, whose events have no
 /// common order.
-pub(crate) async fn until<T, F: Future<Output = Option<T>>>(why: &str, mut ask: impl FnMut() -> F) -> T {
+pub(crate) async fn until<T, F: Future<Output = Option<T>>>(why: &str, ask: impl FnMut() -> F) -> T {
+    until_or(ask).await.unwrap_or_else(|| panic!("waited in vain: {why}"))
+}
+
+/// The same, with none when the limit has passed.
+async fn until_or<T, F: Future<Output = Option<T>>>(mut ask: impl FnMut() -> F) -> Option<T> {
     let asking = async {
         let mut step = tokio::time::interval(Duration::from_millis(10));
         loop {
@@ -152,7 +157,7 @@ pub(crate) async fn until<T, F: Future<Output = Option<T>>>(why: &str, mut ask: 
             step.tick().await;
         }
     };
-    tokio::time::timeout(LIMIT, asking).await.unwrap_or_else(|_| panic!("waited in vain: {why}"))
+    tokio::time::timeout(LIMIT, asking).await.ok()
 }
 
 /// The first event that fits.
