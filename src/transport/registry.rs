@@ -18,8 +18,11 @@ pub struct Kind {
     /// The priority of a transport that names none; lower goes first.
     pub default_priority: u16,
     /// Checks the settings and makes the transport; touches neither disk nor network.
-    pub build: fn(&TransportConfig, Context) -> Result<Arc<dyn Transport>, ConfigError>,
+    pub build: Build,
 }
+
+/// Makes a transport from its configuration, or says which setting is wrong.
+pub type Build = fn(&TransportConfig, Context) -> Result<Arc<dyn Transport>, ConfigError>;
 
 /// Every kind, by name.
 static KINDS: &[Kind] = &[file::KIND, tcp::KIND, websocket::KIND];

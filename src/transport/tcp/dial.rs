@@ -33,8 +33,9 @@ use crate::{
     transport::{Accepted, Retry, SendError, backoff::Backoff},
 };
 
-/// Frames that wait for a connection to one address before senders wait as well.
-const QUEUE_FRAMES: usize = 256;
+/// Frames that wait for room on the connection to one address before more are sent away. Callers hold what they
+/// send anyway, so the queue costs little; it keeps frames in the order of the calls.
+const QUEUE_FRAMES: usize = 4096;
 /// Shortest and longest wait before a lost connection is dialled again.
 const REDIAL: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(30));
 
@@ -73,10 +74,14 @@ impl Dialer {
             if self.token.is_cancelled() {
                 return Err(later(ReasonKind::Stopping, "the transport is stopping"));
             }
-            match self.line(address).send(outgoing).await {
+            match self.line(address).try_send(outgoing) {
                 Ok(()) => break,
+                Err(mpsc::error::TrySendError::Full(_)) => {
+                    let detail = format!("{QUEUE_FRAMES} frames wait for {}:{} already", address.host, address.port);
+                    return Err(later(ReasonKind::QueueFull, detail));
+                }
                 // The line's task just ended for want of work: the next turn starts another.
-                Err(mpsc::error::SendError(back)) => outgoing = back,
+                Err(mpsc::error::TrySendError::Closed(back)) => outgoing = back,
             }
         }
         answered.await.unwrap_or_else(|_| match self.token.is_cancelled() {
@@ -218,11 +223,11 @@ impl Line {
     /// Uses `connection` until it ends.
     async fn converse(&mut self, connection: Connection, first: Outgoing, queue: &mut mpsc::Receiver<Outgoing>) {
         let Connection { mut reader, mut writer } = connection;
-        let flight = Flight::default();
+        let (flight, mut first) = (Flight::default(), Some(first));
         let (pings, asked) = watch::channel(None);
         let end = tokio::select! {
             end = read_answers(&mut reader, &flight, &pings) => end,
-            end = write_frames(&mut writer, &flight, asked, first, queue, &self.settings) => end,
+            end = write_frames(&mut writer, &flight, asked, &mut first, queue, &self.settings) => end,
         };
         let reason = match end {
             Ok(()) => Reason::new(ReasonKind::Disconnected, "the connection was closed as unused"),
@@ -237,6 +242,9 @@ impl Line {
             self.close(&reason);
         }
         flight.fail_all(&reason);
+        if let Some(unwritten) = first {
+            let _ = unwritten.answer.send(Err(SendError { reason, retry: Retry::Later }));
+        }
     }
 }
 
@@ -348,12 +356,11 @@ async fn write_frames<W: tokio::io::AsyncWrite + Unpin>(
     writer: &mut FrameWriter<W>,
     flight: &Flight,
     mut asked: watch::Receiver<Option<u64>>,
-    first: Outgoing,
+    first: &mut Option<Outgoing>,
     queue: &mut mpsc::Receiver<Outgoing>,
     settings: &TcpSettings,
 ) -> Result<(), FrameError> {
     let mut sequence = 0;
-    let mut next = Some(first);
     let mut ping = interval(settings.ping_every());
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut used = Instant::now();
@@ -361,7 +368,7 @@ async fn write_frames<W: tokio::io::AsyncWrite + Unpin>(
         // The slot first: a frame leaves the queue only when there is room for it on the connection.
         let outgoing = async {
             let slot = flight.window.clone().acquire_owned().await.ok()?;
-            let outgoing = match next.take() {
+            let outgoing = match first.take() {
                 Some(first) => first,
                 None => queue.recv().await?,
             };

@@ -17,8 +17,8 @@ const READ_BYTES: usize = 64 * 1024;
 const GATHER_BYTES: usize = 64 * 1024;
 /// Once so much is gathered it is written out.
 pub(super) const FLUSH_BYTES: usize = 256 * 1024;
-/// A frame that was begun must be whole within this time …
-const FRAME_GRACE: Duration = Duration::from_secs(30);
+/// A frame that was begun must be whole within so many idle times …
+const FRAME_IDLES: u32 = 2;
 /// … plus its size at this rate, in bytes a second: slow links live, a slow-loris attack does not.
 const FRAME_RATE: f64 = 16.0 * 1024.0;
 
@@ -53,7 +53,8 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             if let Some(header) = Header::peek(&self.buffer)? {
                 return Ok(Some(header));
             }
-            self.due = (!self.buffer.is_empty()).then(|| self.due.unwrap_or_else(|| Instant::now() + FRAME_GRACE));
+            self.due =
+                (!self.buffer.is_empty()).then(|| self.due.unwrap_or_else(|| Instant::now() + self.idle * FRAME_IDLES));
             if self.read_some().await? == 0 {
                 return if self.buffer.is_empty() { Ok(None) } else { Err(FrameError::Cut) };
             }
@@ -63,7 +64,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     /// Reads the rest of the frame that `header` begins.
     pub(super) async fn frame(&mut self, header: Header) -> Result<Frame, FrameError> {
         if self.buffer.len() < header.frame_bytes() {
-            let allowed = FRAME_GRACE + Duration::from_secs_f64(header.payload as f64 / FRAME_RATE);
+            let allowed = self.idle * FRAME_IDLES + Duration::from_secs_f64(header.payload as f64 / FRAME_RATE);
             self.due = Some(Instant::now() + allowed);
         }
         loop {
@@ -138,5 +139,64 @@ impl<W: AsyncWrite + Unpin> FrameWriter<W> {
     /// The same within `limit`: a reader that does not read is not waited for.
     pub(super) async fn flush_within(&mut self, limit: Duration) -> Result<(), FrameError> {
         timeout(limit, self.flush()).await.unwrap_or(Err(FrameError::Slow))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::{
+        super::frame::{FrameType, HEADER_BYTES},
+        *,
+    };
+    use crate::transport::testing::LIMIT;
+
+    /// Writes `bytes` one by one, each well within the idle time.
+    async fn trickle(mut to: tokio::io::DuplexStream, bytes: BytesMut) {
+        let mut tick = tokio::time::interval(Duration::from_millis(20));
+        for byte in bytes {
+            tick.tick().await;
+            if to.write_all(&[byte]).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn data(payload: usize) -> BytesMut {
+        let mut bytes = BytesMut::new();
+        let frame = Frame { kind: FrameType::Data, sequence: 1, payload: Bytes::from(vec![1; payload]) };
+        FrameCodec.encode(&frame, &mut bytes).unwrap();
+        bytes
+    }
+
+    #[tokio::test]
+    async fn a_frame_that_trickles_is_given_up_though_it_is_never_silent() {
+        let (to, from) = tokio::io::duplex(64);
+        let mut reader = FrameReader::new(from, Duration::from_millis(300));
+        tokio::spawn(trickle(to, data(1000)));
+        let header = timeout(LIMIT, reader.header()).await.unwrap().unwrap().unwrap();
+        let end = timeout(LIMIT, reader.frame(header)).await.unwrap();
+        assert_eq!(end, Err(FrameError::Slow));
+    }
+
+    #[tokio::test]
+    async fn a_header_that_trickles_is_given_up_as_well() {
+        let (to, from) = tokio::io::duplex(64);
+        let mut reader = FrameReader::new(from, Duration::from_millis(60));
+        tokio::spawn(trickle(to, data(1)));
+        let end = timeout(LIMIT, reader.header()).await.unwrap();
+        assert_eq!(end, Err(FrameError::Slow));
+    }
+
+    #[tokio::test]
+    async fn the_buffer_grows_with_what_arrives_not_with_what_is_claimed() {
+        let (mut to, from) = tokio::io::duplex(1 << 20);
+        let mut reader = FrameReader::new(from, Duration::from_millis(50));
+        to.write_all(&data(8 << 20)[..HEADER_BYTES + 1000]).await.unwrap();
+        let header = reader.header().await.unwrap().unwrap();
+        assert_eq!(header.payload, 8 << 20);
+        assert!(matches!(reader.frame(header).await, Err(FrameError::Silent(_))));
+        assert!(reader.buffer.capacity() <= 4 * READ_BYTES, "{}", reader.buffer.capacity());
     }
 }
