@@ -80,7 +80,8 @@ pub struct Limits {
     pub handshake: Duration,
     /// Failed logins a minute from one address before it is turned away for a while.
     pub failed_logins_per_minute: u32,
-    /// Silence after which a connection is closed; also the longest time one message may take in either direction.
+    /// Silence after which a connection is closed. A large message may take longer, as long as at least 64 KiB of it
+    /// move in each such period.
     pub silence: Duration,
     /// Largest frame, in bytes; at most [`limits::ENVELOPE_BYTES`].
     pub frame_bytes: usize,

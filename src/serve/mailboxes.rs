@@ -394,3 +394,7 @@ fn remove_half_snapshots(path: &Path) -> std::io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "mailboxes_tests.rs"]
+mod tests;

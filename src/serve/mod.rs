@@ -219,9 +219,7 @@ async fn accept(shared: &Arc<Shared>, listener: &TcpListener, stop: &Cancellatio
         match listener.accept().await {
             Ok((stream, from)) => match shared.connections.clone().try_acquire_owned() {
                 Ok(place) => {
-                    // A task costs memory by its largest state; boxed, an idle connection stays small.
-                    let session = session::serve(shared.clone(), stream, from, place, stop.clone());
-                    tasks.spawn(session);
+                    tasks.spawn(session::serve(shared.clone(), stream, from, place, stop.clone()));
                 }
                 Err(_) => turn_away(stream, shared.tls.is_some()),
             },

@@ -4,10 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream::SplitStream};
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
-    time::timeout,
-};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
 use super::{
@@ -15,11 +12,14 @@ use super::{
     keeper::{Answer, Ticket},
     mailboxes::Put,
     session::{Client, Socket},
-    socket::Meter,
+    socket::{LEAST_BYTES, Meter},
     writing::Deliveries,
 };
 use crate::{
-    transport::websocket::protocol::{FromClient, Refusal, RefusalKind},
+    transport::websocket::{
+        moving::{Moved, while_moving},
+        protocol::{FromClient, Refusal, RefusalKind},
+    },
     wire::Fingerprint,
 };
 
@@ -29,6 +29,7 @@ pub(super) struct Reading {
     client: Client,
     stream: SplitStream<Socket>,
     meter: Arc<Meter>,
+    moved: Arc<Moved>,
     answers: mpsc::Sender<Answer>,
     places: Arc<Semaphore>,
     deliveries: Arc<Deliveries>,
@@ -39,21 +40,22 @@ impl Reading {
         shared: Arc<Shared>,
         client: Client,
         stream: SplitStream<Socket>,
-        meter: Arc<Meter>,
+        (meter, moved): (Arc<Meter>, Arc<Moved>),
         (answers, places): (mpsc::Sender<Answer>, Arc<Semaphore>),
         deliveries: Arc<Deliveries>,
     ) -> Self {
-        Self { shared, client, stream, meter, answers, places, deliveries }
+        Self { shared, client, stream, meter, moved, answers, places, deliveries }
     }
 
     /// Reads until the connection ends; the refusal to close with, if the other side is still there.
     pub(super) async fn run(&mut self) -> Option<Refusal> {
         loop {
-            let message = match timeout(self.shared.limits.silence, self.stream.next()).await {
-                Ok(Some(Ok(message))) => message,
-                Ok(Some(Err(error))) => return refusal_for(&error, self.shared.limits.frame_bytes),
-                Ok(None) => return None,
-                Err(_) => return Some(Refusal::new(RefusalKind::Idle, "nothing was heard for too long")),
+            let (silence, moved) = (self.shared.limits.silence, &self.moved);
+            let message = match while_moving(silence, LEAST_BYTES, || moved.read(), self.stream.next()).await {
+                Some(Some(Ok(message))) => message,
+                Some(Some(Err(error))) => return refusal_for(&error, self.shared.limits.frame_bytes),
+                Some(None) => return None,
+                None => return Some(Refusal::new(RefusalKind::Idle, "nothing was heard for too long")),
             };
             self.meter.reset();
             match message {

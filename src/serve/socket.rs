@@ -26,12 +26,17 @@ use tokio_tungstenite::tungstenite::{
 };
 use tokio_util::sync::PollSemaphore;
 
-use crate::transport::websocket::protocol::SUBPROTOCOL;
+use crate::transport::websocket::{
+    moving::{Counted, Moved},
+    protocol::SUBPROTOCOL,
+};
 
 /// Largest HTTP request, in bytes.
 const REQUEST_BYTES: usize = 8 * 1024;
 /// A message above this many bytes is large.
 pub(super) const LARGE_BYTES: usize = 64 * 1024;
+/// How many bytes of a message must move in each period of the silence that is allowed.
+pub(super) const LEAST_BYTES: u64 = 64 * 1024;
 
 /// A byte stream, with or without TLS.
 pub(super) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -142,18 +147,22 @@ impl Meter {
 /// A stream whose large messages wait for one of a few places, so that many clients that each send part of a
 /// large message cannot fill the memory.
 pub(super) struct Metered {
-    stream: Box<dyn ByteStream>,
+    stream: Counted<Box<dyn ByteStream>>,
     meter: Arc<Meter>,
     places: PollSemaphore,
 }
 
 impl Metered {
     pub(super) fn new(stream: Box<dyn ByteStream>, places: Arc<Semaphore>) -> Self {
-        Self { stream, meter: Arc::default(), places: PollSemaphore::new(places) }
+        Self { stream: Counted::new(stream), meter: Arc::default(), places: PollSemaphore::new(places) }
     }
 
     pub(super) fn meter(&self) -> Arc<Meter> {
         self.meter.clone()
+    }
+
+    pub(super) fn moved(&self) -> Arc<Moved> {
+        self.stream.moved()
     }
 }
 

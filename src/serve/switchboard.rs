@@ -12,11 +12,14 @@ use tokio::sync::Notify;
 
 use crate::wire::Fingerprint;
 
+/// The number and the bell of each connection of a mailbox, the newest last.
+type Lines = HashMap<Fingerprint, Vec<(u64, Arc<Notify>)>>;
+
 /// The connections that receive, by mailbox; the newest of a mailbox is the one that gets its messages.
 #[derive(Debug, Default)]
 pub(super) struct Switchboard {
     next: AtomicU64,
-    lines: Mutex<HashMap<Fingerprint, Vec<(u64, Arc<Notify>)>>>,
+    lines: Mutex<Lines>,
 }
 
 impl Switchboard {
@@ -42,7 +45,7 @@ impl Switchboard {
         self.lock().len()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Fingerprint, Vec<(u64, Arc<Notify>)>>> {
+    fn lock(&self) -> MutexGuard<'_, Lines> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

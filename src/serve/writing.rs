@@ -8,10 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::{SinkExt, stream::SplitSink};
-use tokio::{
-    sync::{Notify, mpsc},
-    time::timeout,
-};
+use tokio::sync::{Notify, mpsc};
 use tokio_tungstenite::tungstenite::Message;
 
 use super::{
@@ -19,9 +16,13 @@ use super::{
     keeper::{Answer, Look},
     mailboxes::Found,
     session::{Client, Socket, say_goodbye},
+    socket::LEAST_BYTES,
     switchboard::Line,
 };
-use crate::transport::websocket::protocol::{FromRelay, Refusal, RefusalKind, Window};
+use crate::transport::websocket::{
+    moving::{Moved, while_moving},
+    protocol::{FromRelay, Refusal, RefusalKind, Window},
+};
 
 /// Most messages looked up at once.
 const LOOK_MESSAGES: usize = 32;
@@ -119,6 +120,7 @@ pub(super) struct Writing {
     shared: Arc<Shared>,
     client: Client,
     sink: SplitSink<Socket, Message>,
+    moved: Arc<Moved>,
     answers: mpsc::Receiver<Answer>,
     line: Option<Line>,
     deliveries: Arc<Deliveries>,
@@ -137,7 +139,7 @@ impl Writing {
     pub(super) fn new(
         shared: Arc<Shared>,
         client: Client,
-        sink: SplitSink<Socket, Message>,
+        (sink, moved): (SplitSink<Socket, Message>, Arc<Moved>),
         answers: mpsc::Receiver<Answer>,
         line: Option<Line>,
     ) -> Self {
@@ -146,6 +148,7 @@ impl Writing {
             shared,
             client,
             sink,
+            moved,
             answers,
             line,
             deliveries,
@@ -165,17 +168,17 @@ impl Writing {
     pub(super) async fn run(&mut self) -> Option<Refusal> {
         loop {
             let step = self.step().await;
-            // A single large message may take as long as silence is allowed; then the reader is too slow or gone.
+            // A reader may be slow, but not stand still for as long as silence is allowed.
             let wrote = match step {
-                Step::Answers(first) => timeout(self.shared.limits.silence, self.write_answers(first)).await,
+                Step::Answers(first) => self.write_while_read(Mail::Answers(first)).await,
                 Step::Mail => self.deliver().await,
-                Step::Nothing => Ok(true),
-                Step::End => Ok(false),
+                Step::Nothing => Some(true),
+                Step::End => Some(false),
             };
             match wrote {
-                Ok(true) => {}
-                Ok(false) => return None,
-                Err(_) => return Some(Refusal::new(RefusalKind::Idle, "you do not read what is sent to you")),
+                Some(true) => {}
+                Some(false) => return None,
+                None => return Some(Refusal::new(RefusalKind::Idle, "you do not read what is sent to you")),
             }
         }
     }
@@ -215,6 +218,18 @@ impl Writing {
         Step::Nothing
     }
 
+    /// Writes; whether that worked, or none when the other side does not read.
+    async fn write_while_read(&mut self, mail: Mail) -> Option<bool> {
+        let (silence, moved) = (self.shared.limits.silence, self.moved.clone());
+        let writing = async {
+            match mail {
+                Mail::Answers(first) => self.write_answers(first).await,
+                Mail::Frames(found) => self.write_mail(found).await,
+            }
+        };
+        while_moving(silence, LEAST_BYTES, || moved.written(), writing).await
+    }
+
     async fn write_answers(&mut self, first: Answer) -> bool {
         let mut next = Some(first);
         let mut places = Vec::new();
@@ -232,37 +247,37 @@ impl Writing {
         self.sink.flush().await.is_ok()
     }
 
-    async fn deliver(&mut self) -> Result<bool, tokio::time::error::Elapsed> {
+    async fn deliver(&mut self) -> Option<bool> {
         self.more = false;
         if !self.line.as_ref().is_some_and(Line::is_newest) {
             self.newest = false;
-            return Ok(true);
+            return Some(true);
         }
         let Some((messages, bytes, idle)) = self.deliveries.room(self.client.receive, self.need) else {
-            return Ok(true);
+            return Some(true);
         };
         self.more = true;
         self.need = 0;
         let look = self.look(messages.min(LOOK_MESSAGES), bytes.min(LOOK_BYTES));
         match self.shared.keeper.look(look).await {
             Some(Found::Nothing) => self.more = false,
-            Some(Found::Some(found)) => return timeout(self.shared.limits.silence, self.write_mail(found)).await,
+            Some(Found::Some(found)) => return self.write_while_read(Mail::Frames(found)).await,
             Some(Found::Large(size)) if idle || size <= bytes => return self.deliver_large(size).await,
             Some(Found::Large(size)) => self.need = size,
             None => self.pause = Some(Instant::now() + UNREADABLE),
         }
-        Ok(true)
+        Some(true)
     }
 
     /// A message larger than what is looked up at once needs one of the few places for such.
-    async fn deliver_large(&mut self, size: u64) -> Result<bool, tokio::time::error::Elapsed> {
+    async fn deliver_large(&mut self, size: u64) -> Option<bool> {
         let Ok(_place) = self.shared.large_out.clone().try_acquire_owned() else {
             self.pause = Some(Instant::now() + CROWDED);
-            return Ok(true);
+            return Some(true);
         };
         match self.shared.keeper.look(self.look(1, size)).await {
-            Some(Found::Some(found)) => timeout(self.shared.limits.silence, self.write_mail(found)).await,
-            _ => Ok(true),
+            Some(Found::Some(found)) => self.write_while_read(Mail::Frames(found)).await,
+            _ => Some(true),
         }
     }
 
@@ -292,6 +307,12 @@ impl Writing {
     pub(super) async fn say_goodbye(&mut self, refusal: Refusal) {
         say_goodbye(&mut self.sink, refusal).await;
     }
+}
+
+/// What is written in one go.
+enum Mail {
+    Answers(Answer),
+    Frames(Vec<(u64, Bytes)>),
 }
 
 enum Step {

@@ -50,6 +50,8 @@ pub(super) enum Outgoing {
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) reply: oneshot::Sender<Result<(), Refusal>>,
+    /// Bytes of the frame.
+    pub(super) size: usize,
     _place: OwnedSemaphorePermit,
     _bytes: OwnedSemaphorePermit,
 }
@@ -133,7 +135,7 @@ impl Connection {
         let bytes = self.bytes.clone().acquire_many_owned(kib).await.map_err(|_| self.broken())?;
         let size = frame.len() + OVERHEAD_BYTES;
         let (reply, answer) = oneshot::channel();
-        let waiting = Waiting { reply, _place: place, _bytes: bytes };
+        let waiting = Waiting { reply, size: frame.len(), _place: place, _bytes: bytes };
         self.outgoing.send(Outgoing::Put { recipient, frame, waiting }).await.map_err(|_| self.broken())?;
         let outcome = answer.await.map_err(|_| self.broken())?;
         self.touch();

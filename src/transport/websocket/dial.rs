@@ -19,6 +19,7 @@ use tokio_tungstenite::{
 
 use super::{
     address::RelayAddress,
+    moving::Counted,
     protocol::{
         Auth, Challenge, FromClient, FromRelay, MESSAGE_BYTES, Refusal, RefusalKind, SUBPROTOCOL, Welcome, Window,
         signed_bytes, token_proof,
@@ -33,7 +34,7 @@ const BUFFER_BYTES: usize = 32 * 1024;
 /// After a refused login, the next one makes sense only when somebody has changed something.
 const REFUSED_LOGIN_WAIT: Duration = Duration::from_secs(60);
 
-pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub(super) type Socket = WebSocketStream<Counted<MaybeTlsStream<TcpStream>>>;
 
 /// Why no connection came about, or why one ended.
 #[derive(Clone, Debug)]
@@ -121,7 +122,7 @@ impl Dialer {
             .max_write_buffer_size(2 * MESSAGE_BYTES + BUFFER_BYTES)
             .max_message_size(Some(MESSAGE_BYTES))
             .max_frame_size(Some(MESSAGE_BYTES));
-        let opened = client_async_with_config(request, stream, Some(config)).await;
+        let opened = client_async_with_config(request, Counted::new(stream), Some(config)).await;
         opened.map(|(socket, _)| socket).map_err(|error| web_failure(&place, error))
     }
 

@@ -10,6 +10,7 @@ mod connection;
 mod dial;
 mod inbox;
 mod link;
+pub(crate) mod moving;
 pub mod protocol;
 mod tls;
 mod wires;

@@ -1,7 +1,10 @@
 //! The two directions of a connection, side by side in one task.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -21,12 +24,17 @@ use super::{
     connection::{Outgoing, Shared, lock},
     dial::{Failure, Socket, web_failure},
     inbox::{Mail, Slot, WINDOW, inbox},
+    moving::{Moved, while_moving},
     protocol::{FromClient, FromRelay, Refusal},
 };
 use crate::delivery::ReasonKind;
 
 /// How long saying goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(1);
+/// A frame above this many bytes may take longer than the silence that is allowed otherwise.
+const LARGE_BYTES: usize = 256 * 1024;
+/// How many bytes must move in each such period meanwhile.
+const LEAST_BYTES: u64 = 16 * 1024;
 
 /// Runs a connection until it ends or `closing` is asked for; says why it ended.
 pub(super) async fn run(
@@ -37,12 +45,13 @@ pub(super) async fn run(
     mail: Option<Mail>,
     closing: CancellationToken,
 ) -> Failure {
+    let moved = socket.get_ref().moved();
     let (sink, stream) = socket.split();
     // At most as many answers as deliveries.
     let (answers, answered) = mpsc::channel(usize::from(WINDOW.messages));
     let (slot, inbox) = mail.map(inbox).unzip();
     let mut writer = Writer { sink, queue, answered, shared, numbers: AtomicU64::new(1), keepalive };
-    let mut reader = Reader { stream, shared, slot, silence: keepalive.mul_f32(2.5) };
+    let mut reader = Reader { stream, shared, moved, slot, silence: keepalive.mul_f32(2.5) };
     let receives = inbox.is_some();
     let ending = closing.clone();
     let deliveries = async move {
@@ -165,6 +174,7 @@ impl Writer<'_> {
 struct Reader<'a> {
     stream: SplitStream<Socket>,
     shared: &'a Shared,
+    moved: Arc<Moved>,
     slot: Option<Slot>,
     silence: Duration,
 }
@@ -172,11 +182,13 @@ struct Reader<'a> {
 impl Reader<'_> {
     async fn run(&mut self) -> Failure {
         loop {
-            let message = match timeout(self.silence, self.stream.next()).await {
-                Ok(Some(Ok(message))) => message,
-                Ok(Some(Err(error))) => return web_failure("the relay", error),
-                Ok(None) => return Failure::new(ReasonKind::Disconnected, "the relay closed the connection"),
-                Err(_) => return Failure::new(ReasonKind::Timeout, "the relay was silent for too long"),
+            let (shared, moved) = (self.shared, &self.moved);
+            let next = while_moving(self.silence, LEAST_BYTES, || signs_of_life(shared, moved), self.stream.next());
+            let message = match next.await {
+                Some(Some(Ok(message))) => message,
+                Some(Some(Err(error))) => return web_failure("the relay", error),
+                Some(None) => return Failure::new(ReasonKind::Disconnected, "the relay closed the connection"),
+                None => return Failure::new(ReasonKind::Timeout, "the relay was silent for too long"),
             };
             let handled = match message {
                 Message::Binary(bytes) => self.handle(bytes),
@@ -223,6 +235,13 @@ impl Reader<'_> {
             let _ = waiting.send(());
         }
     }
+}
+
+/// Bytes that tell that a large message is on its way, one way or the other. What goes out counts only for large
+/// frames: small ones vanish into the buffers of a connection that is dead already.
+fn signs_of_life(shared: &Shared, moved: &Moved) -> u64 {
+    let large = lock(&shared.puts).values().any(|waiting| waiting.size > LARGE_BYTES);
+    moved.read() + if large { moved.written() } else { 0 }
 }
 
 fn broken(why: &str) -> Failure {

@@ -6,7 +6,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::{
     Auth, CERTIFICATE_BYTES, Challenge, FromClient, FromRelay, NAME_BYTES, ProtocolError, Refusal, RefusalKind,
-    SIGNATURE_BYTES, TEXT_BYTES, Welcome, Window,
+    SIGNATURE_BYTES, TEXT_BYTES, Welcome, Window, refusal::bounded_line,
 };
 use crate::wire::{Fingerprint, SafeText, Timestamp, limits};
 
@@ -243,7 +243,7 @@ impl Input {
 
     fn short(&mut self, field: &'static str) -> Result<SafeText, ProtocolError> {
         let len = usize::from(self.byte(field)?);
-        Ok(SafeText::line(&self.text(len, field)?))
+        Ok(bounded_line(&self.text(len, field)?, NAME_BYTES))
     }
 
     fn long(&mut self, most: usize, field: &'static str) -> Result<Bytes, ProtocolError> {
@@ -274,7 +274,7 @@ impl Input {
         if len > TEXT_BYTES {
             return Err(ProtocolError::TooLong("text"));
         }
-        let text = SafeText::line(&self.text(len, "text")?);
+        let text = bounded_line(&self.text(len, "text")?, TEXT_BYTES);
         Ok(Refusal { kind, retry_after: (ms > 0).then(|| Duration::from_millis(u64::from(ms))), text })
     }
 

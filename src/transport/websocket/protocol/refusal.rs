@@ -77,12 +77,7 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal of `kind`; a text over [`TEXT_BYTES`] is cut.
     pub fn new(kind: RefusalKind, text: &str) -> Self {
-        let line = SafeText::line(text);
-        let mut end = line.as_str().len().min(TEXT_BYTES);
-        while !line.as_str().is_char_boundary(end) {
-            end -= 1;
-        }
-        Self { kind, retry_after: None, text: SafeText::line(&line.as_str()[..end]) }
+        Self { kind, retry_after: None, text: bounded_line(text, TEXT_BYTES) }
     }
 
     /// The same, with the time after which a new try makes sense.
@@ -91,6 +86,16 @@ impl Refusal {
         self.retry_after = Some(Duration::from_millis(u64::try_from(ms).unwrap_or(u64::MAX)));
         self
     }
+}
+
+/// One harmless line of at most `most` bytes. Making a text harmless may make it longer, so it is cut afterwards.
+pub(super) fn bounded_line(text: &str, most: usize) -> SafeText {
+    let line = SafeText::line(text);
+    let mut end = line.as_str().len().min(most);
+    while !line.as_str().is_char_boundary(end) {
+        end -= 1;
+    }
+    SafeText::line(&line.as_str()[..end])
 }
 
 impl std::fmt::Display for Refusal {

@@ -139,6 +139,16 @@ fn a_lying_length_allocates_nothing() {
 }
 
 #[test]
+fn text_that_grows_when_made_harmless_keeps_its_bound() {
+    let mut raw = vec![0x30, 7, 0, 0, 0, 0, 2, 0];
+    raw.extend([7; TEXT_BYTES]);
+    let message = FromRelay::decode(Bytes::from(raw)).unwrap();
+    let FromRelay::Bye(refusal) = &message else { panic!() };
+    assert!(refusal.text.as_str().len() <= TEXT_BYTES && !refusal.text.as_str().contains('\u{7}'));
+    assert_eq!(FromRelay::decode(message.encode()).unwrap(), message);
+}
+
+#[test]
 fn an_unknown_refusal_is_still_a_refusal() {
     let raw = [0x30, 0xEE, 0, 0, 0, 0, 0, 2, b'n', b'o'];
     let expected = Refusal::new(RefusalKind::Other, "no");
