@@ -1,7 +1,8 @@
 //! Tests of the store through its public interface, except where files are damaged on purpose.
 
 mod behaviour;
-mod measure;
+mod crash;
+mod damage;
 
 use std::path::Path;
 
