@@ -405,3 +405,6 @@ impl Iterator for Scan {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -71,6 +71,48 @@ impl Salvage {
     }
 }
 
+/// Whether what sled wrote since its last snapshot holds a damaged spot with intact records behind it. sled would
+/// take such a spot for the end and, while opening, overwrite what is behind it, even when it then refuses to open.
+pub(super) fn tail_is_damaged(dir: &Path) -> io::Result<bool> {
+    let data = match File::open(dir.join("db")) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        data => data?,
+    };
+    let begin = newest_snapshot(dir)? / SEGMENT as u64;
+    for offset in (0..data.metadata()?.len()).step_by(SEGMENT) {
+        let mut header = [0; SEGMENT_HEADER];
+        let read = data.read_at(&mut header, offset)?;
+        let number = header_number(&header[..read]);
+        if number.is_some_and(|number| number < begin) {
+            continue;
+        }
+        let bytes = segment_at(&data, offset)?;
+        let Some(number) = number else {
+            if any_record_number(&bytes).is_some_and(|number| number >= begin) {
+                return Ok(true);
+            }
+            continue;
+        };
+        let mut records = Records { bytes: &bytes, at: SEGMENT_HEADER, number, damaged: 0 };
+        records.by_ref().for_each(drop);
+        if records.damaged > 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// How far sled's newest snapshot reaches in its count of bytes; its file is named by it.
+fn newest_snapshot(dir: &Path) -> io::Result<u64> {
+    let mut newest = 0;
+    for entry in std::fs::read_dir(dir)? {
+        let name = entry?.file_name();
+        let reach = name.to_str().and_then(|name| u64::from_str_radix(name.strip_prefix("snap.")?, 16).ok());
+        newest = newest.max(reach.unwrap_or(0));
+    }
+    Ok(newest)
+}
+
 /// A segment's bytes; the last one may be short.
 fn segment_at(data: &File, offset: u64) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; SEGMENT];

@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{APPLIED, Bytes, EngineError};
+use super::{APPLIED, Bytes, EngineError, salvage::tail_is_damaged};
 
 /// Bytes of pages kept in memory.
 const CACHE_BYTES: u64 = 32 * 1024 * 1024;
@@ -61,6 +61,9 @@ impl Sled {
     /// Opens or creates the database in `dir`.
     pub(super) fn open(dir: &Path) -> Result<Self, EngineError> {
         remove_half_written(dir).map_err(EngineError::Io)?;
+        if tail_is_damaged(dir).map_err(EngineError::Io)? {
+            return Err(EngineError::Damaged("a record of those written last".to_owned()));
+        }
         guarded(|| {
             let config = ::sled::Config::new()
                 .path(dir)

@@ -3,6 +3,7 @@
 mod behaviour;
 mod crash;
 mod damage;
+mod migration;
 
 use std::path::Path;
 
