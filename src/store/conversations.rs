@@ -29,7 +29,8 @@ impl Store {
         }
     }
 
-    fn stored_counters(&self, thread: &ThreadKey) -> Result<Option<StoredConversation>, ReadError> {
+    /// The counters as stored.
+    pub(super) fn stored_counters(&self, thread: &ThreadKey) -> Result<Option<StoredConversation>, ReadError> {
         let key = Table::Conversations.key(&[thread]);
         Ok(self.vault.get(&key)?.map(|plain| decode(&plain)).transpose()?)
     }

@@ -10,13 +10,16 @@ mod codec;
 mod conversations;
 mod engine;
 mod error;
+mod header;
 mod history;
 mod key;
 mod layout;
 mod messages;
+mod migrate;
 mod open;
 mod outbox;
 mod record;
+mod repair;
 mod search;
 mod value;
 mod verify;
@@ -45,7 +48,7 @@ pub struct Store {
     vault: Vault,
     writing: Mutex<Writing>,
     /// Held for as long as the store is open.
-    _lock: File,
+    lock: File,
 }
 
 /// What a writer must know; behind the lock that writers take.

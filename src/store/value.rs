@@ -149,14 +149,20 @@ impl From<ReadError> for StoreError {
     }
 }
 
-fn chunk_key(key: &[u8], number: u32) -> Vec<u8> {
+/// The key of a piece of the value of `key`.
+pub(super) fn chunk_key(key: &[u8], number: u32) -> Vec<u8> {
     Table::Chunks.key(&[key, &number.to_be_bytes()])
 }
 
 /// The number of chunks a stored value goes on in.
-fn chunk_count(stored: &[u8]) -> Option<u32> {
+pub(super) fn chunk_count(stored: &[u8]) -> Option<u32> {
     match stored.split_first() {
         Some((&SPLIT, count)) => count.try_into().ok().map(u32::from_be_bytes),
         _ => None,
     }
+}
+
+/// What is sealed in a stored value that is whole.
+pub(super) fn sealed_whole(stored: &[u8]) -> Option<&[u8]> {
+    stored.split_first().filter(|(kind, _)| **kind == WHOLE).map(|(_, sealed)| sealed)
 }

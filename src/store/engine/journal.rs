@@ -251,6 +251,24 @@ fn read_mark(dir: &Path, key: &[u8; 32]) -> u64 {
     if mac(key, number, b"mark") == tag { number } else { 0 }
 }
 
+/// Copies a journal, synced, into the existing folder `to`. None is an empty one.
+pub(super) fn copy(from: &Path, to: &Path) -> Result<(), EngineError> {
+    let mut files: Vec<PathBuf> = segments(from)?.into_values().collect();
+    files.extend(Some(from.join("mark")).filter(|mark| mark.exists()));
+    for file in files {
+        let copy = to.join(file.file_name().unwrap_or_default());
+        fs::copy(&file, &copy).map_err(EngineError::Io)?;
+        File::open(copy).and_then(|copy| copy.sync_all()).map_err(EngineError::Io)?;
+    }
+    File::open(to).and_then(|dir| dir.sync_all()).map_err(EngineError::Io)
+}
+
+/// The number of the last record before those in the journal in `dir`.
+pub(super) fn base(dir: &Path, key: &[u8; 32]) -> Result<u64, EngineError> {
+    let first = segments(dir)?.into_keys().next();
+    Ok(first.map_or_else(|| read_mark(dir, key), |first| first.saturating_sub(1)))
+}
+
 fn name(first: u64) -> String {
     format!("{first:016x}.log")
 }

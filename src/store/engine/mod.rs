@@ -18,6 +18,7 @@ use std::{
     thread::JoinHandle,
 };
 
+pub(super) use self::salvage::Salvage;
 use self::{journal::Journal, memory::Memory, sled::Sled};
 use super::error::StoreError;
 
@@ -103,6 +104,8 @@ pub(super) struct Loss {
 
 /// An open engine.
 pub(super) struct Engine {
+    /// What was found missing when it was opened.
+    pub(super) loss: Loss,
     shared: Arc<Shared>,
     spiller: Option<JoinHandle<()>>,
 }
@@ -132,7 +135,7 @@ struct Layers {
 
 impl Engine {
     /// Opens or creates the engine in `dir`; `key` authenticates the journal.
-    pub(super) fn open(dir: &Path, key: [u8; 32]) -> Result<(Self, Loss), EngineError> {
+    pub(super) fn open(dir: &Path, key: [u8; 32]) -> Result<Self, EngineError> {
         let sled = Sled::open(&dir.join("sled"))?;
         let applied = sled.applied()?;
         let journal_dir = dir.join("journal");
@@ -160,7 +163,7 @@ impl Engine {
             let shared = Arc::clone(&shared);
             move || shared.spill_until_closed()
         });
-        Ok((Self { shared, spiller: Some(spiller.map_err(EngineError::Io)?) }, loss))
+        Ok(Self { loss, shared, spiller: Some(spiller.map_err(EngineError::Io)?) })
     }
 
     /// The value of a key.
@@ -315,6 +318,24 @@ impl Shared {
     }
 }
 
+/// Makes a new engine in `dir` out of entries, handed one by one to the function that `fill` gets, and of the journal
+/// of the engine in `old`, which is copied and takes effect on top of them when the new engine is opened.
+pub(super) fn rebuild(
+    dir: &Path,
+    old: &Path,
+    key: &[u8; 32],
+    fill: impl FnOnce(&mut dyn FnMut(&[u8], &[u8]) -> Result<(), EngineError>) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    fs::create_dir_all(dir.join("journal")).map_err(EngineError::Io)?;
+    let sled = Sled::open(&dir.join("sled"))?;
+    fill(&mut |key, value| sled.set(key, Some(value)))?;
+    let (from, to) = (old.join("journal"), dir.join("journal"));
+    journal::copy(&from, &to)?;
+    // Whatever of the journal's first batches is in sled already, applying them again changes nothing.
+    sled.set_applied(journal::base(&to, key)?)?;
+    Ok(sled.sync()?)
+}
+
 /// The file whose presence tells that the engine in `dir` was found damaged while in use.
 pub(super) fn damage_mark(dir: &Path) -> PathBuf {
     dir.join("damaged")
@@ -331,11 +352,7 @@ fn keep_aside(journal: &Path) -> Result<(), EngineError> {
             Err(error) => return Err(EngineError::Io(error)),
         }
     };
-    for entry in fs::read_dir(journal).map_err(EngineError::Io)? {
-        let entry = entry.map_err(EngineError::Io)?;
-        fs::copy(entry.path(), aside.join(entry.file_name())).map_err(EngineError::Io)?;
-    }
-    Ok(())
+    journal::copy(journal, &aside)
 }
 
 /// A walk over all layers in order; the newest layer's word on a key counts.
@@ -388,3 +405,6 @@ impl Iterator for Scan {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,15 +7,20 @@
 //! leaves data in the drive's cache and the file's length unwritten.
 
 use std::{
-    fs::File,
+    fs::{self, File},
+    io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
+    time::{Duration, Instant},
 };
 
-use super::{APPLIED, Bytes, EngineError};
+use super::{APPLIED, Bytes, EngineError, salvage::tail_is_damaged};
 
 /// Bytes of pages kept in memory.
 const CACHE_BYTES: u64 = 32 * 1024 * 1024;
+
+/// How long to wait for a database that was just closed in this process.
+const LOCK_WAIT: Duration = Duration::from_secs(10);
 
 /// An open sled database.
 pub(super) struct Sled {
@@ -27,10 +32,20 @@ pub(super) struct Sled {
 impl From<::sled::Error> for EngineError {
     fn from(error: ::sled::Error) -> Self {
         match error {
+            ::sled::Error::Io(error) if is_damage(&error) => Self::Damaged(error.to_string()),
             ::sled::Error::Io(error) => Self::Io(error),
             other => Self::Damaged(other.to_string()),
         }
     }
+}
+
+/// Whether an I/O error tells of what the files hold rather than of the disk: sled, or a read past the end, made
+/// it, not the operating system.
+fn is_damage(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidData, InvalidInput, NotFound, Other, UnexpectedEof};
+    error.raw_os_error().is_none()
+        && matches!(error.kind(), UnexpectedEof | Other | InvalidData | InvalidInput | NotFound)
+        && !is_lock_error(error)
 }
 
 /// Runs `work`; sled reports some damage by panicking, which becomes an error here.
@@ -45,13 +60,17 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, EngineError>) -> Result<T, Engine
 impl Sled {
     /// Opens or creates the database in `dir`.
     pub(super) fn open(dir: &Path) -> Result<Self, EngineError> {
+        remove_half_written(dir).map_err(EngineError::Io)?;
+        if tail_is_damaged(dir).map_err(EngineError::Io)? {
+            return Err(EngineError::Damaged("a record of those written last".to_owned()));
+        }
         guarded(|| {
-            let db = ::sled::Config::new()
+            let config = ::sled::Config::new()
                 .path(dir)
                 .cache_capacity(CACHE_BYTES)
                 .mode(::sled::Mode::LowSpace)
-                .flush_every_ms(None)
-                .open()?;
+                .flush_every_ms(None);
+            let db = open_unlocked(&config)?;
             let data = File::open(dir.join("db")).map_err(EngineError::Io)?;
             Ok(Self { db, data })
         })
@@ -106,6 +125,44 @@ impl Sled {
     pub(super) fn size(&self) -> Result<u64, EngineError> {
         guarded(|| Ok(self.db.size_on_disk()?))
     }
+}
+
+/// Opens, waiting for an earlier user in this process to let go: sled's threads keep its file, and with it the
+/// lock, for some moments after the database was closed. Other processes are kept out by the store's own lock.
+fn open_unlocked(config: &::sled::Config) -> Result<::sled::Db, ::sled::Error> {
+    let begun = Instant::now();
+    loop {
+        match config.open() {
+            Err(::sled::Error::Io(error)) if is_lock_error(&error) && begun.elapsed() < LOCK_WAIT => {
+                // Files that wait to be dropped are dropped when threads move on to a new epoch.
+                ::sled::crossbeam_pin().flush();
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            opened => return opened,
+        }
+    }
+}
+
+fn is_lock_error(error: &io::Error) -> bool {
+    error.to_string().contains("could not acquire lock")
+}
+
+/// Removes snapshots that sled began to write and did not finish: it would take them for whole ones and refuse to
+/// open. They only repeat what the data file holds.
+fn remove_half_written(dir: &Path) -> io::Result<()> {
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with("snap.") && name.ends_with(".generating") {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// A walk over entries. Ends after the first error.

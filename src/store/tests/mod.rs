@@ -1,7 +1,9 @@
 //! Tests of the store through its public interface, except where files are damaged on purpose.
 
 mod behaviour;
-
+mod crash;
+mod damage;
+mod migration;
 
 use std::path::Path;
 
