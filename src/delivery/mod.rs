@@ -26,6 +26,8 @@ mod state;
 mod timer;
 
 #[cfg(test)]
+mod sim;
+#[cfg(test)]
 mod tests;
 
 pub use breaker::Breaker;
