@@ -150,6 +150,7 @@ impl Machine {
     fn restore_ledger(&mut self, now: Now, id: EnvelopeId, attempts: Vec<AttemptRecord>, retries: u32) {
         let Some(message) = self.messages.get_mut(&id) else { return };
         message.retries = retries;
+        message.began_before = attempts.first().map(|record| record.started);
         for mut record in attempts {
             // The round trip across a restart says nothing about the path: twice used is not measured.
             message.used(&record.via);

@@ -29,8 +29,8 @@ pub(super) struct Carrier {
     pub(super) meter: Meter,
     /// Attempts in its hands.
     pub(super) running: BTreeSet<AttemptId>,
-    /// Peers that wait for one of those to end.
-    pub(super) stalled: BTreeSet<Fingerprint>,
+    /// Peers that wait for one of those to end, in the order in which they came.
+    pub(super) stalled: VecDeque<Fingerprint>,
 }
 
 impl Carrier {
@@ -44,7 +44,7 @@ impl Carrier {
             switch: Switch::default(),
             meter: Meter::default(),
             running: BTreeSet::new(),
-            stalled: BTreeSet::new(),
+            stalled: VecDeque::new(),
         }
     }
 
@@ -82,7 +82,7 @@ impl Carrier {
             flapping: self.is_flapping(now.mono, config),
             latency_ms: self.meter.latency(),
             recent_ms: self.meter.recent.iter().copied().collect(),
-            success: self.meter.success.get(),
+            success: self.meter.success.get(now.mono),
             sent: self.meter.sent,
             failed: self.meter.failed,
             bytes_out: self.meter.bytes_out,

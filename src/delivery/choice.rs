@@ -302,7 +302,7 @@ impl Machine {
             place: 0,
             latency_ms: measured.unwrap_or_else(|| score::expected_ms(class)),
             class,
-            success: path.map_or(carrier.meter.success.get(), |path| path.success.get()),
+            success: path.map_or(carrier.meter.success, |path| path.success).get(now),
             silent,
             suspect: silent >= self.config.suspect_after,
             flapping: carrier.is_flapping(now, &self.config),

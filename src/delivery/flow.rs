@@ -143,9 +143,9 @@ impl Machine {
     fn leave_transport(&mut self, id: AttemptId, attempt: &Attempt) {
         if let Some(carrier) = self.carriers.get_mut(&attempt.via)
             && carrier.running.remove(&id)
-            && let Some(next) = carrier.stalled.pop_first()
+            && let Some(next) = carrier.stalled.pop_front()
         {
-            self.dirty.insert(next);
+            self.granted.push_back(next);
         }
     }
 
@@ -212,7 +212,7 @@ impl Machine {
             path.got_through(&self.config);
         }
         if !attempt.counted || stores {
-            path.success.add(true);
+            path.success.add(now.mono, true);
         }
         self.release(attempt.peer, RELEASED_PER_SUCCESS);
         if reopened {
@@ -221,10 +221,13 @@ impl Machine {
     }
 
     fn await_ack(&mut self, now: Now, id: AttemptId, attempt: &Attempt, by: Option<SafeText>) {
-        let Some(carrier) = self.carriers.get(&attempt.via) else { return };
+        let (Some(carrier), Some(peer)) = (self.carriers.get(&attempt.via), self.peers.get_mut(&attempt.peer)) else {
+            // The peer was removed: nobody waits for its ack.
+            self.end_attempt(id);
+            return;
+        };
         let (class, stores, keeps) =
             (carrier.capabilities.latency, carrier.stores(), carrier.capabilities.next_hop_stores);
-        let Some(peer) = self.peers.get_mut(&attempt.peer) else { return };
         let path = peer.path(&attempt.via, &self.config);
         self.timers.set(Timer::Ack(id), now.mono + path.rtt.timeout(class));
         if let Some(live) = self.attempts.get_mut(&id) {
@@ -254,8 +257,22 @@ impl Machine {
 
     pub(super) fn failed(&mut self, now: Now, id: AttemptId, reason: Reason, retry: Retry) {
         let Some(attempt) = self.end_attempt(id) else { return };
-        self.conclude(now, &attempt, Some(AttemptOutcome::Failed { reason: reason.clone() }), 0);
         self.note_failure(now, &attempt, &reason, retry);
+        self.go_on(now, &attempt, reason, retry);
+    }
+
+    /// Takes an attempt out of the hands of a transport that will not do it. The path to the peer is not to blame.
+    pub(super) fn take_back(&mut self, now: Now, id: AttemptId, reason: &Reason) {
+        let Some(attempt) = self.end_attempt(id) else { return };
+        self.out.push(Action::Abort { attempt: id });
+        if let Some(carrier) = self.carriers.get_mut(&attempt.via) {
+            carrier.meter.failed += 1;
+        }
+        self.go_on(now, &attempt, reason.clone(), Retry::Later);
+    }
+
+    fn go_on(&mut self, now: Now, attempt: &Attempt, reason: Reason, retry: Retry) {
+        self.conclude(now, attempt, Some(AttemptOutcome::Failed { reason: reason.clone() }), 0);
         let Some(message) = self.messages.get_mut(&attempt.envelope) else { return };
         if message.place == Place::Done {
             return self.forget_if_idle(attempt.envelope);
@@ -274,7 +291,7 @@ impl Machine {
         let (peer, started) = (attempt.peer, attempt.started);
         if let Some(carrier) = self.carriers.get_mut(&attempt.via) {
             carrier.meter.failed += 1;
-            carrier.meter.success.add(false);
+            carrier.meter.success.add(now.mono, false);
             carrier.meter.error(now.wall, reason.clone());
             let blame = if retry == Retry::Never { Blame::Nobody } else { Blame::of(reason.kind) };
             let failure = Failure { now: now.mono, started, peer, served, blame, reason };
@@ -290,7 +307,7 @@ impl Machine {
         }
         let Some(known) = self.peers.get_mut(&peer) else { return };
         let path = known.path(&attempt.via, &self.config);
-        path.success.add(false);
+        path.success.add(now.mono, false);
         path.window = 1;
         if let Retry::After(wait) = retry {
             path.rest = Some(Rest { until: now.mono + wait, reason: reason.clone() });
@@ -432,10 +449,10 @@ impl Machine {
         }
         path.silent = path.silent.saturating_add(1);
         path.last_silence = Some(now.mono);
-        path.success.add(false);
+        path.success.add(now.mono, false);
         path.window = (path.window / 2).max(2);
         carrier.meter.failed += 1;
-        carrier.meter.success.add(false);
+        carrier.meter.success.add(now.mono, false);
         carrier.meter.error(now.wall, reason.clone());
         let (started, peer, blame) = (attempt.started, attempt.peer, Blame::Silence);
         let failure = Failure { now: now.mono, started, peer, served, blame, reason };

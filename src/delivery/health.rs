@@ -98,23 +98,25 @@ impl Meter {
     }
 }
 
-/// A smoothed share of successes. Begins at one: a path is good until shown otherwise.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Share(f64);
+/// After so many seconds without use, half of what is held against a path is forgotten.
+const FORGIVE_HALF: f64 = 120.0;
 
-impl Default for Share {
-    fn default() -> Self {
-        Self(1.0)
-    }
+/// A smoothed share of successes. Begins at one: a path is good until shown otherwise. What speaks against a path
+/// fades with time, for a path that is avoided has no chance to show that it is good again.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Share {
+    missing: f64,
+    at: Duration,
 }
 
 impl Share {
-    pub(super) fn get(self) -> f64 {
-        self.0
+    pub(super) fn get(self, now: Duration) -> f64 {
+        1.0 - self.missing * 0.5_f64.powf(now.saturating_sub(self.at).as_secs_f64() / FORGIVE_HALF)
     }
 
-    pub(super) fn add(&mut self, success: bool) {
-        self.0 = 0.85 * self.0 + if success { 0.15 } else { 0.0 };
+    pub(super) fn add(&mut self, now: Duration, success: bool) {
+        self.missing = 0.85 * (1.0 - self.get(now)) + if success { 0.0 } else { 0.15 };
+        self.at = now;
     }
 }
 
@@ -148,10 +150,12 @@ mod tests {
 
     #[test]
     fn the_share_falls_with_failures_and_recovers() {
-        let mut share = Share::default();
-        (0..5).for_each(|_| share.add(false));
-        assert!(share.get() < 0.5);
-        (0..30).for_each(|_| share.add(true));
-        assert!(share.get() > 0.98);
+        let (mut share, now) = (Share::default(), Duration::from_secs(9));
+        (0..5).for_each(|_| share.add(now, false));
+        let low = share.get(now);
+        assert!(low < 0.5);
+        assert!((1.0 - share.get(Duration::from_secs(129)) - (1.0 - low) / 2.0).abs() < 1e-9, "time forgives");
+        (0..30).for_each(|_| share.add(now, true));
+        assert!(share.get(now) > 0.98);
     }
 }

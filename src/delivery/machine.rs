@@ -37,6 +37,8 @@ pub struct Machine {
     pub(super) last_seq: u64,
     /// Peers whose line may move.
     pub(super) dirty: BTreeSet<Fingerprint>,
+    /// Peers whose turn it is in a transport that was full: they go before the others.
+    pub(super) granted: VecDeque<Fingerprint>,
     /// Transports whose health changed, and whether it must be said at once.
     pub(super) touched: BTreeMap<TransportId, bool>,
     pub(super) out: Vec<Action>,
@@ -61,6 +63,7 @@ impl Machine {
             last_attempt: 0,
             last_seq: 0,
             dirty: BTreeSet::new(),
+            granted: VecDeque::new(),
             touched: BTreeMap::new(),
             out: Vec::new(),
             last: None,
@@ -78,7 +81,7 @@ impl Machine {
         while let Some((due, timer)) = self.timers.pop_due(now.mono) {
             self.fire(now, due, timer);
         }
-        while let Some(peer) = self.dirty.pop_first() {
+        while let Some(peer) = self.granted.pop_front().or_else(|| self.dirty.pop_first()) {
             self.dispatch(now, peer);
         }
         self.report_health(now);

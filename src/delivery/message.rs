@@ -6,7 +6,7 @@ use super::{
     AttemptId, AttemptOutcome, AttemptRecord, MessageState, Outgoing, Reason, TransportId,
     peer::{Order, Place, Profile},
 };
-use crate::wire::{EnvelopeId, Fingerprint, Mode, Urgency};
+use crate::wire::{EnvelopeId, Fingerprint, Mode, Timestamp, Urgency};
 
 /// One message, from its submission until it is forgotten.
 #[derive(Debug)]
@@ -37,6 +37,8 @@ pub(super) struct Message {
     pub(super) round_away: bool,
     /// When the first attempt began.
     pub(super) began: Option<Duration>,
+    /// When the first attempt began, if that was in an earlier life.
+    pub(super) began_before: Option<Timestamp>,
     /// The ledger's newest lines, and the monotonic start of each.
     pub(super) ledger: Vec<AttemptRecord>,
     pub(super) starts: Vec<Duration>,
@@ -63,6 +65,7 @@ impl Message {
             round_reason: None,
             round_away: true,
             began: None,
+            began_before: None,
             ledger: Vec::new(),
             starts: Vec::new(),
             last_number: 0,

@@ -25,6 +25,11 @@ mod score;
 mod state;
 mod timer;
 
+#[cfg(test)]
+mod sim;
+#[cfg(test)]
+mod tests;
+
 pub use breaker::Breaker;
 pub use capability::{Capabilities, LatencyClass, Leak, TransportId, TransportIdError};
 pub use config::Config;

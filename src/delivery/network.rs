@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Action, AttemptId, Capabilities, Machine, Now, Reason, ReasonKind, Retry, TransportId,
+    Action, AttemptId, Capabilities, Machine, Now, Reason, ReasonKind, TransportId,
     carrier::{Carrier, Status},
     timer::Timer,
 };
@@ -86,7 +86,7 @@ impl Machine {
         }
         if !enabled {
             let reason = Reason::new(ReasonKind::Disabled, "switched off by you");
-            self.take_back(now, &id, &reason);
+            self.take_all_back(now, &id, &reason);
         }
         for peer in self.served(&id) {
             self.unshelve(now, peer);
@@ -128,7 +128,7 @@ impl Machine {
         let Some(carrier) = self.carriers.get_mut(&id) else { return };
         carrier.meter.error(now.wall, reason.clone());
         carrier.status = Status::Down { reason: reason.clone(), retry_at: retry_in.map(|wait| now.mono + wait) };
-        self.take_back(now, &id, &reason);
+        self.take_all_back(now, &id, &reason);
         self.touch_now(&id);
     }
 
@@ -136,7 +136,7 @@ impl Machine {
         if let Some(carrier) = self.carriers.get_mut(&id) {
             carrier.enabled = false;
         }
-        self.take_back(now, &id, &Reason::new(ReasonKind::NotConfigured, "this transport was removed"));
+        self.take_all_back(now, &id, &Reason::new(ReasonKind::NotConfigured, "this transport was removed"));
         if let Some(carrier) = self.carriers.remove(&id) {
             self.dirty.extend(carrier.stalled);
         }
@@ -145,12 +145,11 @@ impl Machine {
     }
 
     /// Takes everything out of the hands of a transport that will not do it; other paths are tried at once.
-    fn take_back(&mut self, now: Now, id: &TransportId, reason: &Reason) {
+    fn take_all_back(&mut self, now: Now, id: &TransportId, reason: &Reason) {
         let running: Vec<AttemptId> =
             self.carriers.get(id).map_or(Vec::new(), |carrier| carrier.running.iter().copied().collect());
         for attempt in running {
-            self.out.push(Action::Abort { attempt });
-            self.failed(now, attempt, reason.clone(), Retry::Later);
+            self.take_back(now, attempt, reason);
         }
     }
 

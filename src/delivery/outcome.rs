@@ -139,9 +139,9 @@ impl Machine {
     /// Milliseconds since the first attempt; by the wall clock when that was in an earlier life.
     fn since_first_attempt(&self, now: Now, id: EnvelopeId) -> u64 {
         let Some(message) = self.messages.get(&id) else { return 0 };
-        match (message.began, message.ledger.first()) {
-            (Some(began), _) => millis(now.mono.saturating_sub(began)),
-            (None, Some(first)) => u64::try_from(now.wall.ms_since(first.started)).unwrap_or(0),
+        match (message.began_before, message.began) {
+            (Some(began), _) => u64::try_from(now.wall.ms_since(began)).unwrap_or(0),
+            (None, Some(began)) => millis(now.mono.saturating_sub(began)),
             (None, None) => 0,
         }
     }
@@ -174,7 +174,7 @@ impl Machine {
         if let Some(peer) = self.peers.get_mut(&fingerprint) {
             let path = peer.path(&line_via, &self.config);
             path.silent = 0;
-            path.success.add(true);
+            path.success.add(now.mono, true);
             path.got_through(&self.config);
             if once {
                 path.rtt.sample(waited);
@@ -182,7 +182,7 @@ impl Machine {
             peer.current = Some(line_via.clone());
         }
         if let Some(carrier) = self.carriers.get_mut(&line_via) {
-            carrier.meter.success.add(true);
+            carrier.meter.success.add(now.mono, true);
             if once {
                 carrier.meter.acked(after.as_secs_f64() * 1_000.0);
             }

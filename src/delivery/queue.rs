@@ -123,7 +123,9 @@ impl Machine {
         let bound = self.config.transport_window.max(1);
         let bound = if control || critical { bound + bound.div_ceil(2) } else { bound };
         if carrier.running.len() >= bound {
-            carrier.stalled.insert(fingerprint);
+            if !carrier.stalled.contains(&fingerprint) {
+                carrier.stalled.push_back(fingerprint);
+            }
             return false;
         }
         let known = self.peers.get(&fingerprint).and_then(|peer| peer.paths.get(&path.via));

@@ -49,12 +49,17 @@ impl Rtt {
         self.smoothed
     }
 
-    /// How long to wait for an ack, within the bounds of the transport's latency class.
+    /// How long to wait for an ack, within the bounds of the transport's latency class. More generous than TCP's
+    /// time-out, because below the path there is often a TCP that repairs a loss by itself, and giving up on a living
+    /// path costs a duplicate.
     pub(super) fn timeout(&self, class: LatencyClass) -> Duration {
         let (low, high) = class.ack_bounds();
         let base = match self.smoothed {
             None => class.ack_initial().as_secs_f64() * 1_000.0,
-            Some(smoothed) => (smoothed + (4.0 * self.variation).max(smoothed)).max(1.5 * self.peak),
+            Some(smoothed) => {
+                let margin = class.ack_initial().as_secs_f64() * 500.0;
+                (smoothed + (4.0 * self.variation).max(2.0 * smoothed) + margin).max(1.5 * self.peak)
+            }
         };
         let base = base.max(low.as_secs_f64() * 1_000.0);
         let ms = base * f64::from(1_u32 << self.backoff);
@@ -73,7 +78,7 @@ mod tests {
             let mut rtt = Rtt::default();
             assert_eq!(rtt.timeout(class), class.ack_initial());
             rtt.sample(0.1);
-            assert_eq!(rtt.timeout(class), low);
+            assert!(rtt.timeout(class) >= low && rtt.timeout(class) < class.ack_initial());
             rtt.sample(1e12);
             assert_eq!(rtt.timeout(class), high);
         }
@@ -84,7 +89,7 @@ mod tests {
         let mut rtt = Rtt::default();
         rtt.sample(1_000.0);
         let calm = rtt.timeout(LatencyClass::Instant);
-        assert_eq!(calm, Duration::from_secs(3));
+        assert_eq!(calm, Duration::from_millis(4_500));
         rtt.silence();
         assert_eq!(rtt.timeout(LatencyClass::Instant), 2 * calm);
         (0..40).for_each(|_| rtt.silence());
@@ -97,8 +102,9 @@ mod tests {
     fn a_burst_is_remembered_when_calm_returns() {
         let mut rtt = Rtt::default();
         (0..50).for_each(|_| rtt.sample(600.0));
-        rtt.sample(1_800.0);
+        assert!(rtt.timeout(LatencyClass::Instant) > Duration::from_secs(3));
+        rtt.sample(4_000.0);
         (0..20).for_each(|_| rtt.sample(600.0));
-        assert!(rtt.timeout(LatencyClass::Instant) > Duration::from_millis(1_800));
+        assert!(rtt.timeout(LatencyClass::Instant) > Duration::from_millis(4_500));
     }
 }

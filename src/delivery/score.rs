@@ -1,13 +1,13 @@
 //! What a path is worth for a message: a sum of named parts, so that the choice can be explained.
 //!
 //! Parts of hundreds make tiers (asked for, ordinary, unsteady, only in need); parts of tens order the paths within
-//! a tier. The path in use gets a bonus within its tier, so that another one must be clearly better to take its
-//! place, while a change of tier takes effect at once.
+//! a tier. The path in use gets a bonus on what was measured of it, so that another one must be clearly better to
+//! take its place, while what the user wants and a change of tier take effect at once.
 
 use super::LatencyClass;
 use crate::wire::{Mode, Urgency};
 
-/// By how much a challenger must be better than the path in use.
+/// By how much a challenger must measure better than the path in use.
 const STAY: f64 = 0.2;
 
 /// All that a score depends on.
@@ -56,8 +56,9 @@ pub(super) fn expected_ms(class: LatencyClass) -> f64 {
 pub(super) fn parts(facts: &Facts) -> Vec<(&'static str, f64)> {
     let mut parts = within_tier(facts);
     if facts.current {
-        let sum: f64 = parts.iter().map(|(_, share)| share).sum();
-        parts.push(("in use", STAY * sum.max(0.0)));
+        let measured = parts.iter().filter(|(name, _)| matches!(*name, "success" | "latency"));
+        let sum: f64 = measured.map(|(_, share)| share).sum();
+        parts.push(("in use", STAY * sum));
     }
     parts.extend(tier(facts));
     parts.retain(|(name, share)| *share != 0.0 || *name == "success");

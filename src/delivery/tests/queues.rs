@@ -1,0 +1,128 @@
+//! Bounds, lanes and windows.
+
+use super::*;
+
+fn small() -> Config {
+    Config { queued_per_peer: 10, queued_total: 15, jitter: 0.0, ..Config::default() }
+}
+
+fn low(n: u64, to: u8) -> Outgoing {
+    let composed = Timestamp::from_unix_ms(START_MS + i64::try_from(n).unwrap());
+    Outgoing { urgency: Urgency::Low, peer: peer(to), composed, ..message(n) }
+}
+
+#[test]
+fn a_full_queue_gives_up_its_oldest_low_urgency_message_or_refuses() {
+    let mut bench = Bench::with(small(), &[("tcp", direct())]);
+    bench.down("tcp");
+    bench.submit(low(2, 1));
+    bench.submit(low(1, 1));
+    (10..18).for_each(|n| drop(bench.submit(message(n))));
+    bench.submit(message(20));
+    assert_eq!(bench.states(id(1)).last().unwrap(), "failed QueueFull");
+    assert!(bench.forgotten(id(1)));
+    bench.submit(message(21));
+    assert_eq!(bench.states(id(2)).last().unwrap(), "failed QueueFull");
+    bench.submit(message(22));
+    assert_eq!(bench.states(id(22)), ["failed QueueFull"]);
+    assert!(bench.forgotten(id(22)) && bench.machine.state(&id(22)).is_none());
+    bench.submit(ack_message(30));
+    assert!(bench.states(id(30)).is_empty(), "acks do not count and are not refused");
+    assert_eq!(bench.machine.queued(), QueueCounts { queued: 10, control: 1, ..QueueCounts::default() });
+}
+
+#[test]
+fn the_total_bound_takes_from_whoever_has_low_urgency() {
+    let mut bench = Bench::with(small(), &[("tcp", direct())]);
+    bench.routes(2, &["tcp"]);
+    bench.down("tcp");
+    bench.submit(low(1, 2));
+    (10..19).for_each(|n| drop(bench.submit(message(n))));
+    (20..25).for_each(|n| drop(bench.submit(Outgoing { peer: peer(2), ..message(n) })));
+    assert_eq!(bench.machine.queued().pending(), 15);
+    bench.submit(message(30));
+    assert_eq!(bench.states(id(1)).last().unwrap(), "failed QueueFull");
+    assert_eq!(bench.machine.queued().pending(), 15);
+    bench.submit(Outgoing { peer: peer(3), ..message(31) });
+    assert_eq!(bench.states(id(31)), ["failed QueueFull"]);
+}
+
+#[test]
+fn acks_pass_a_full_window_and_urgent_ones_pass_the_line() {
+    let mut bench = Bench::new(&[("tcp", direct())]);
+    let sent: Vec<Sent> = (1..=100).flat_map(|n| bench.submit(message(n))).collect();
+    assert_eq!(sent.len(), 16, "the window of a new path");
+    assert_eq!(bench.submit(ack_message(200)).len(), 1);
+    bench.submit(Outgoing { urgency: Urgency::High, ..message(201) });
+    let before = bench.sent().len();
+    bench.accept(&sent[0]);
+    bench.ack(&sent[0]);
+    assert_eq!(bench.sent()[before].id, id(201));
+    assert!(bench.sent().len() > before + 1, "the window grows with what gets through");
+}
+
+#[test]
+fn one_transports_bound_is_shared_fairly_and_kept() {
+    let config = Config { transport_window: 4, jitter: 0.0, ..Config::default() };
+    let mut bench = Bench::with(config, &[("tcp", direct())]);
+    bench.routes(2, &["tcp"]);
+    (1..=6).for_each(|n| drop(bench.submit(message(n))));
+    assert_eq!(bench.submit(Outgoing { peer: peer(2), ..message(50) }), []);
+    let first = bench.sent();
+    assert_eq!(first.len(), 4);
+    // Peer 1 was stalled first; the next place is peer 2's.
+    bench.accept(&first[0]);
+    bench.accept(&first[1]);
+    let then: Vec<EnvelopeId> = bench.sent()[4..].iter().map(|sent| sent.id).collect();
+    assert!(then.contains(&id(50)) && then.len() == 2, "{then:?}");
+}
+
+#[test]
+fn a_returning_peer_is_not_flooded_but_gets_everything_in_order() {
+    let mut bench = Bench::new(&[("tcp", direct())]);
+    bench.routes(2, &["tcp"]);
+    let first = bench.submit(message(0)).remove(0);
+    bench.fail(&first, ReasonKind::Unreachable);
+    (1..=2_000).for_each(|n| drop(bench.submit(message(n))));
+    assert_eq!(bench.sent().len(), 1);
+    bench.pass(secs(5));
+    assert_eq!(bench.sent().len(), 2, "one goes ahead");
+    let mut done = 1;
+    while done < bench.sent().len() {
+        let sent = bench.sent();
+        assert!(sent.len() - done <= 64);
+        for sent in &sent[done..] {
+            bench.accept(sent);
+            bench.ack(sent);
+        }
+        done = sent.len();
+    }
+    let order: Vec<EnvelopeId> = bench.sent()[1..].iter().map(|sent| sent.id).collect();
+    assert_eq!(order, (0..=2_000).map(id).collect::<Vec<_>>());
+}
+
+#[test]
+fn memory_is_bounded_by_what_waits_and_what_is_remembered() {
+    let config = Config { remember: 100, ledger: 5, jitter: 0.0, ..Config::default() };
+    let mut bench = Bench::with(config, &[("tcp", direct())]);
+    for n in 0..3_000 {
+        let sent = bench.submit(message(n)).remove(0);
+        bench.accept(&sent);
+        bench.ack(&sent);
+        bench.said.clear();
+    }
+    assert_eq!(bench.machine.messages.len(), 100);
+    assert!(bench.machine.attempts.is_empty() && bench.machine.low.is_empty());
+    assert!(bench.machine.timers.len() <= 1, "{:?}", bench.machine.timers);
+    bench.routes(2, &["tcp"]);
+    bench.submit(message(9_999));
+    for _ in 0..20 {
+        let sent = bench.last_sent();
+        bench.fail(&sent, ReasonKind::Unreachable);
+        bench.give(Input::RetryNow { envelope_id: Some(id(9_999)), peer: None });
+        bench.pass(secs(700));
+    }
+    let ledger = bench.machine.attempts(&id(9_999));
+    assert_eq!(ledger.len(), 5);
+    assert!(ledger.last().unwrap().number >= 20);
+}
