@@ -11,3 +11,4 @@ pub mod patch;
 pub mod term;
 pub mod text;
 pub mod theme;
+pub mod wizard;

@@ -107,9 +107,12 @@ impl<W: Write> SparingBackend<W> {
         self.go(x, y);
         self.wear(Pen::of(cell), is_blank(cell.symbol()));
         // A last gate: whatever came this far, a cell never moves the cursor or talks to the terminal.
-        let symbol = if cell.symbol().contains(char::is_control) { "\u{FFFD}" } else { cell.symbol() };
+        let (symbol, width) = match cell.symbol() {
+            symbol if symbol.contains(char::is_control) => ("\u{FFFD}", 1),
+            symbol => (symbol, cell.cell_width()),
+        };
         self.body.extend_from_slice(symbol.as_bytes());
-        self.advance(x, y, symbol, cell.cell_width());
+        self.advance(x, y, symbol, width);
     }
 
     fn wear(&mut self, wanted: Pen, blank: bool) {
