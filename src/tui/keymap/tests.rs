@@ -384,7 +384,7 @@ fn docs_keys_md_is_up_to_date() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
     fn any_key_is_written_as_it_is_read(text in "\\PC{0,6}") {

@@ -140,5 +140,5 @@ fn nearest_ansi(rgb: [u8; 3]) -> Color {
 fn distance(a: [u8; 3], b: [u8; 3]) -> u32 {
     let mean = (u32::from(a[0]) + u32::from(b[0])) / 2;
     let [r, g, b] = [0, 1, 2].map(|i| u32::from(a[i].abs_diff(b[i])).pow(2));
-    ((512 + mean) * r >> 8) + 4 * g + ((767 - mean) * b >> 8)
+    (((512 + mean) * r) >> 8) + 4 * g + (((767 - mean) * b) >> 8)
 }
