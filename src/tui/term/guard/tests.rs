@@ -81,7 +81,7 @@ impl Session {
     /// The same as a job of a shell, which says when it has the terminal and then brings the job back.
     fn start_in_shell(how: &str) -> Self {
         let mut command = CommandBuilder::new("sh");
-        command.args(["-c", "set -m; \"$@\"; echo the shell has it; fg", "sh"]);
+        command.args(["-c", "set -m; \"$@\"; echo; echo the shell has it; fg", "sh"]);
         command.arg(std::env::current_exe().unwrap());
         Self::spawn(how, command)
     }
