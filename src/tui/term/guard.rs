@@ -6,11 +6,15 @@ use std::{
     sync::{
         Mutex, Once, PoisonError,
         atomic::{AtomicBool, Ordering},
+        mpsc,
     },
     thread::ThreadId,
+    time::Duration,
 };
 
 use crossterm::terminal::{disable_raw_mode, enable_raw_mode};
+
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Screen, SparingBackend};
 
@@ -109,11 +113,39 @@ impl TerminalGuard {
             let why = "there is no shell to come back from: open another terminal instead";
             return Err(io::Error::new(io::ErrorKind::Unsupported, why));
         }
+        let continued = listen_for_continue()?;
         restore()?;
         // SIGSTOP rather than SIGTSTP: our own handler would only report that one.
         rustix::process::kill_current_process_group(rustix::process::Signal::STOP)?;
+        // Another thread may take the signal, and this one runs on for a moment: taking the terminal now would
+        // leave it to the shell in raw mode. Time goes on while the process is stopped, so the limit only ends
+        // a wait for a signal that was lost.
+        let _ = continued.recv_timeout(STOP_LIMIT);
         self.take()
     }
+}
+
+/// Longest time that the signal to stop takes to be obeyed.
+const STOP_LIMIT: Duration = Duration::from_secs(2);
+
+/// Gets a word at the next SIGCONT. Returns when the handler is in place.
+fn listen_for_continue() -> io::Result<mpsc::Receiver<io::Result<()>>> {
+    let (report, reports) = mpsc::channel();
+    std::thread::Builder::new().name("sigcont".to_owned()).spawn(move || {
+        let listen = || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+            runtime.block_on(async {
+                let mut signals = signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))?;
+                // Nobody listens any more: then there is nothing to do either.
+                let _ = report.send(Ok(()));
+                signals.recv().await;
+                Ok(())
+            })
+        };
+        let _ = report.send(listen());
+    })?;
+    reports.recv().unwrap_or_else(|_| Err(io::Error::other("the wait for SIGCONT ended early")))?;
+    Ok(reports)
 }
 
 fn on_panic(info: &PanicHookInfo<'_>, previous: &dyn Fn(&PanicHookInfo<'_>)) {
