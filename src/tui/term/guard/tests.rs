@@ -61,7 +61,7 @@ fn child() {
         other => panic!("{other}"),
     }
     drop(guard);
-    eprintln!("\nback in the shell");
+    writeln!(io::stderr(), "\nback in the shell").unwrap();
 }
 
 /// The child on its pseudo-terminal.
