@@ -13,4 +13,5 @@ pub mod pgp;
 pub mod serve;
 pub mod store;
 pub mod transport;
+pub mod tui;
 pub mod wire;
