@@ -8,4 +8,5 @@ pub mod delivery;
 pub mod identity;
 pub mod node;
 pub mod transport;
+pub mod tui;
 pub mod wire;

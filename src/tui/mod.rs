@@ -1,0 +1,13 @@
+//! The screen: what skcomm-tui is to the person in front of it.
+//!
+//! Everything the person can do is a command of one table ([`command`]); keymaps bind keys to it, the
+//! palette, the help and `docs/keys.md` are made from it. Nothing here does I/O or cryptography on the
+//! drawing task.
+
+pub mod command;
+pub mod fuzzy;
+pub mod keymap;
+pub mod patch;
+pub mod term;
+pub mod text;
+pub mod theme;

@@ -1,0 +1,16 @@
+//! The terminal: what it can do, taking it over and giving it back, and drawing with few bytes.
+
+mod backend;
+mod capability;
+mod guard;
+mod osc;
+mod signal;
+
+pub use backend::SparingBackend;
+pub use capability::{Capabilities, Overrides};
+pub use guard::{TerminalGuard, TerminalOptions};
+pub use osc::{COPY_BYTES, copy, notify, title};
+pub use signal::{Signal, Signals};
+
+/// The screen: ratatui over the sparing backend on standard output.
+pub type Screen = ratatui::Terminal<SparingBackend<std::io::Stdout>>;
