@@ -7,7 +7,11 @@
 pub mod command;
 pub mod fuzzy;
 pub mod keymap;
+pub mod model;
+pub mod panes;
 pub mod patch;
 pub mod term;
 pub mod text;
 pub mod theme;
+pub mod update;
+pub mod view;

@@ -68,11 +68,11 @@ pub(super) fn too_small(model: &Model, frame: &mut Frame<'_>, area: Rect) {
 }
 
 /// Draws a line into a row of an area, cut to its width; nothing where the row is outside.
-pub(crate) fn put(buffer: &mut Buffer, area: Rect, row: usize, line: impl AsRef<Line<'static>>) {
+pub(crate) fn put(buffer: &mut Buffer, area: Rect, row: usize, line: impl std::borrow::Borrow<Line<'static>>) {
     let area = area.intersection(buffer.area);
     let Some(y) = u16::try_from(row).ok().filter(|row| *row < area.height) else { return };
     if area.width > 0 {
-        buffer.set_line(area.x, area.y + y, line.as_ref(), area.width);
+        buffer.set_line(area.x, area.y + y, line.borrow(), area.width);
     }
 }
 

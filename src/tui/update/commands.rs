@@ -281,7 +281,10 @@ fn messages(model: &mut Model, cmd: &Cmd, out: &mut Effects) -> bool {
             open_named(model, peer.as_str(), thread.clone(), out);
         }
         Cmd::ConversationMarkRead => mark_read(model, out),
-        Cmd::ThreadNew(thread) => match model.current_peer().and_then(|peer| peer.fingerprint) {
+        Cmd::ThreadNew(None) | Cmd::MessageGotoDate(None) => {
+            pickers::open_palette(model, &format!("{} ", cmd.name()));
+        }
+        Cmd::ThreadNew(Some(thread)) => match model.meant_peer().and_then(|peer| peer.fingerprint) {
             Some(peer) => {
                 conversation::open(model, &Conversation { peer, thread_id: thread.clone() }, out);
                 model.focus = Focus::Composer;
@@ -297,7 +300,7 @@ fn messages(model: &mut Model, cmd: &Cmd, out: &mut Effects) -> bool {
         Cmd::MessagePageUp => conversation::page(model, -2),
         Cmd::MessagePageDown => conversation::page(model, 2),
         Cmd::MessageUnread => conversation::to_unread(model, out),
-        Cmd::MessageGotoDate(date) => conversation::to_date(model, *date, out),
+        Cmd::MessageGotoDate(Some(date)) => conversation::to_date(model, *date, out),
         Cmd::MessageReply
         | Cmd::MessageCopy
         | Cmd::MessagePath

@@ -22,7 +22,7 @@ pub(super) fn open(model: &mut Model, conversation: &Conversation, out: &mut Eff
 }
 
 /// Makes sure that a conversation in a pane has a view with messages.
-pub(super) fn look_at(model: &mut Model, conversation: &Conversation, out: &mut Effects) {
+pub(crate) fn look_at(model: &mut Model, conversation: &Conversation, out: &mut Effects) {
     let serial = model.next_serial();
     let summary = model.conversations.get(conversation);
     let unread_after = summary.filter(|c| c.unread > 0).map(|c| c.read_up_to.unwrap_or(0));
@@ -88,7 +88,7 @@ pub(super) fn fetch_around(
 
 /// Asks for more where the eye comes near an edge of what is in memory. `first` and `last` are the indices of the
 /// outermost messages on the screen.
-pub fn fetch_near(view: &mut ConversationView, conversation: &Conversation, first: usize, last: usize) -> Option<Effect> {
+pub(crate) fn fetch_near(view: &mut ConversationView, conversation: &Conversation, first: usize, last: usize) -> Option<Effect> {
     let (oldest, newest) = view.window.span()?;
     if view.loading.is_some() || view.refused {
         return None;
@@ -337,7 +337,7 @@ pub(super) fn eye(view: &ConversationView) -> Option<u64> {
 }
 
 /// The newest message on the screen.
-pub(super) fn newest_on_screen(view: &ConversationView) -> Option<&Message> {
+pub(crate) fn newest_on_screen(view: &ConversationView) -> Option<&Message> {
     let index = view.rows.iter().rev().find_map(|row: &Row| row.message())?;
     view.window.messages().get(index)
 }

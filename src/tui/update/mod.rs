@@ -16,6 +16,7 @@ mod timers;
 
 use crossterm::event::{KeyEvent, MouseEvent};
 
+pub(crate) use conversation::{fetch_near, look_at, newest_on_screen};
 pub use events::start;
 pub use timers::next_wakeup;
 
