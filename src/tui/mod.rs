@@ -4,7 +4,10 @@
 //! palette, the help and `docs/keys.md` are made from it. Nothing here does I/O or cryptography on the
 //! drawing task.
 
+pub mod app;
 pub mod command;
+mod dispatch;
+mod files;
 pub mod fuzzy;
 pub mod keymap;
 pub mod model;

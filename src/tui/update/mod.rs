@@ -199,6 +199,14 @@ pub fn update(model: &mut Model, msg: Msg) -> Effects {
     out
 }
 
+/// Saves the drafts and leaves, without a question: the terminal is gone or the system wants the program to end.
+pub fn leave(model: &mut Model) -> Effects {
+    let mut out = Effects::new();
+    timers::save_all_drafts(model, &mut out);
+    out.push(Effect::Quit);
+    out
+}
+
 fn told_problems(model: &mut Model, problems: &[SafeText]) {
     for problem in problems {
         model.notice(crate::node::NoticeLevel::Warning, problem.as_str());
