@@ -18,3 +18,8 @@ pub mod text;
 pub mod theme;
 pub mod update;
 pub mod view;
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;

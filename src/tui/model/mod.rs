@@ -247,7 +247,8 @@ impl Model {
             return peer.name.as_str().to_owned();
         }
         let summary = self.conversations.values().find(|c| c.conversation.peer == *key && !c.peer_name.is_empty());
-        summary.map_or_else(|| key.short(), |c| c.peer_name.as_str().to_owned())
+        // What an unknown sender calls itself is worth nothing without the key.
+        summary.map_or_else(|| key.short(), |c| format!("{} ({})", key.short(), c.peer_name))
     }
 
     /// The way the next message of a conversation goes: as chosen there, else the peer's default, else failover.

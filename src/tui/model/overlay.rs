@@ -199,8 +199,6 @@ pub struct LogView {
     pub level: LogLevel,
     /// Only what concerns keys and forgery.
     pub security: bool,
-    /// Only lines that hold this.
-    pub filter: Input,
     /// Lines scrolled up from the newest.
     pub up: usize,
 }

@@ -67,7 +67,9 @@ fn line(model: &Model, shown: &Shown, width: usize) -> Line<'static> {
         Span::raw(" ".repeat(pad)),
         span(model, role, format!("{short}{mark}")),
     ];
-    let room = width.saturating_sub(22);
+    // What is wrong comes before what is pretty.
+    let used: usize = left.iter().map(|s| text::width(&s.content)).sum();
+    let room = width.saturating_sub(used + 1);
     let spark = text::sparkline(&shown.health.recent_ms, SPARK.min(room), model.ascii);
     let right = if spark.trim().is_empty() { Vec::new() } else { vec![span(model, Role::HealthSpark, spark)] };
     ends(model, left, right, width)

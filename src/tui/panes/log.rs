@@ -2,7 +2,7 @@
 
 use ratatui::{Frame, layout::Rect, text::Line};
 
-use super::{picker, put, span, toast, window};
+use super::{put, span, toast, window};
 use crate::{
     node::NoticeLevel,
     tui::{
@@ -24,10 +24,8 @@ pub(crate) fn draw(model: &Model, view: &LogView, frame: &mut Frame<'_>, area: R
     };
     let size = (area.width.saturating_sub(4), area.height.saturating_sub(2));
     let inner = window(model, frame, area, size, name);
-    picker::input_line(model, "filter ", &view.filter, frame, inner, 0);
-    let filter = view.filter.text().to_lowercase();
-    let shown: Vec<&LogEntry> = model.notices.log().iter().filter(|entry| fits(view, &filter, entry)).collect();
-    let list = Rect { y: inner.y + 1.min(inner.height), height: inner.height.saturating_sub(1), ..inner };
+    let shown: Vec<&LogEntry> = model.notices.log().iter().filter(|entry| fits(view, entry)).collect();
+    let list = inner;
     let height = usize::from(list.height);
     let up = view.up.min(shown.len().saturating_sub(height));
     let end = shown.len() - up;
@@ -40,7 +38,7 @@ pub(crate) fn draw(model: &Model, view: &LogView, frame: &mut Frame<'_>, area: R
     }
 }
 
-fn fits(view: &LogView, filter: &str, entry: &LogEntry) -> bool {
+fn fits(view: &LogView, entry: &LogEntry) -> bool {
     let security = entry.level == LogRank::Notice(NoticeLevel::Security);
     if view.security && !security {
         return false;
@@ -52,7 +50,7 @@ fn fits(view: &LogView, filter: &str, entry: &LogEntry) -> bool {
         LogRank::Notice(NoticeLevel::Error | NoticeLevel::Security) => LogLevel::Error,
     };
     // `LogLevel` grows with how much is shown.
-    level <= view.level && (filter.is_empty() || entry.text.as_str().to_lowercase().contains(filter))
+    level <= view.level
 }
 
 fn line(model: &Model, entry: &LogEntry, width: usize) -> Line<'static> {

@@ -99,6 +99,11 @@ fn until(now: Timestamp, at: Timestamp) -> String {
     countdown(u64::try_from(at.ms_since(now)).unwrap_or(0))
 }
 
+/// Whole milliseconds, in few letters.
+fn whole_ms(ms: u64) -> String {
+    if ms < 1_000 { format!("{ms} ms") } else { text::ms(ms as f64) }
+}
+
 /// How an own message stands, in words and signs.
 pub(crate) fn state(model: &Model, message: &Message, story: Option<&Story>) -> (Role, String) {
     let sign = |unicode, ascii| super::glyph(model, unicode, ascii);
@@ -126,11 +131,11 @@ pub(crate) fn state(model: &Model, message: &Message, story: Option<&Story>) -> 
             (Role::StateAccepted, format!("{} {}", sign("✓", "v"), with(plain)))
         }
         MessageState::Delivered { via, latency_ms } => {
-            let plain = format!("{via} {}", text::ms(*latency_ms as f64));
+            let plain = format!("{via} {}", whole_ms(*latency_ms));
             (Role::StateDelivered, format!("{} {}", sign("✓✓", "vv"), with(plain)))
         }
         MessageState::Read { via, latency_ms, .. } => {
-            let plain = format!("{via} {}", text::ms(*latency_ms as f64));
+            let plain = format!("{via} {}", whole_ms(*latency_ms));
             (Role::StateRead, format!("{} read, {}", sign("✓✓", "vv"), with(plain)))
         }
         MessageState::Expired => (Role::StateExpired, format!("{} expired, never sent again", sign("✗", "x"))),
@@ -155,8 +160,8 @@ fn results(mode_of: Mode, story: &Story) -> String {
 fn outcome_short(attempt: &AttemptRecord) -> String {
     match &attempt.outcome {
         AttemptOutcome::Running => "...".to_owned(),
-        AttemptOutcome::Accepted => text::ms(attempt.took_ms.unwrap_or(0) as f64),
-        AttemptOutcome::Acked { after_ms } => text::ms(*after_ms as f64),
+        AttemptOutcome::Accepted => whole_ms(attempt.took_ms.unwrap_or(0)),
+        AttemptOutcome::Acked { after_ms } => whole_ms(*after_ms),
         AttemptOutcome::Silent { .. } => "silent".to_owned(),
         AttemptOutcome::Failed { .. } => "failed".to_owned(),
         AttemptOutcome::Cancelled => "cancelled".to_owned(),
@@ -165,15 +170,15 @@ fn outcome_short(attempt: &AttemptRecord) -> String {
 
 /// How an attempt stands, in words.
 pub(crate) fn outcome(attempt: &AttemptRecord) -> (Role, String) {
-    let took = attempt.took_ms.map(|took| format!(" {}", text::ms(took as f64))).unwrap_or_default();
+    let took = attempt.took_ms.map(|took| format!(" {}", whole_ms(took))).unwrap_or_default();
     match &attempt.outcome {
         AttemptOutcome::Running => (Role::StateInFlight, "under way".to_owned()),
         AttemptOutcome::Accepted => (Role::StateAccepted, format!("accepted{took}, no ack yet")),
         AttemptOutcome::Acked { after_ms } => {
-            (Role::StateDelivered, format!("accepted{took}, acked {}", text::ms(*after_ms as f64)))
+            (Role::StateDelivered, format!("accepted{took}, acked {}", whole_ms(*after_ms)))
         }
         AttemptOutcome::Silent { after_ms } => {
-            (Role::StateQueued, format!("accepted{took}, silent for {}", text::ms(*after_ms as f64)))
+            (Role::StateQueued, format!("accepted{took}, silent for {}", whole_ms(*after_ms)))
         }
         AttemptOutcome::Failed { reason } => (Role::StateFailed, format!("failed{took}: {reason}")),
         AttemptOutcome::Cancelled => (Role::TextDim, format!("cancelled{took}")),

@@ -409,6 +409,7 @@ fn writing(model: &mut Model, cmd: &Cmd, out: &mut Effects) -> bool {
                 out.push(Effect::Edit(conversation, text));
             }
         }
+        Cmd::ComposerComplete if !model.overlays.is_empty() => pickers::complete(model),
         Cmd::ComposerComplete => composer::complete(model),
         Cmd::ModeCycle => {
             if let Some(mode) = model.current().map(|c| model.mode_for(c)) {
@@ -587,9 +588,6 @@ fn back(model: &mut Model) {
     if model.overlays.pop().is_some() {
         return;
     }
-    if model.notices.dismiss() {
-        return;
-    }
     if model.zoomed {
         model.zoomed = false;
         return;
@@ -640,7 +638,9 @@ fn knock(model: &mut Model, transport: Option<TransportId>, out: &mut Effects) {
     if !model.demo {
         return model.notice(NoticeLevel::Info, "Only the demonstration can knock transports out; see --demo");
     }
-    // Without a name: the path that would be taken next, so that the very next message fails over.
+    // Without a name: the selected one in the panel, else the path that would be taken next, so that the very next message fails over.
+    let shown = (model.focus == Focus::Health && model.overlays.is_empty()).then(|| model.health.selected_id());
+    let transport = transport.or(shown.flatten());
     let up = |shown: &&crate::tui::model::Shown| !model.knocked.contains(&shown.health.transport);
     let target = transport.or_else(|| model.health.transports.iter().find(up).map(|s| s.health.transport.clone()));
     if let Some(id) = &target {

@@ -45,7 +45,7 @@ pub(super) fn key(model: &mut Model, event: KeyEvent, out: &mut Effects) {
         Outcome::Unbound(keys) => {
             // Only a single key is for a text field; the rest of a sequence that led nowhere must not be typed.
             if let [key] = keys[..] {
-                typed(model, key, event, out);
+                typed(model, key, event);
             }
         }
         Outcome::Pending(_) | Outcome::Ignored => {}
@@ -53,7 +53,7 @@ pub(super) fn key(model: &mut Model, event: KeyEvent, out: &mut Effects) {
 }
 
 /// Text was pasted: it goes to the text field that has the focus, else to the composer, and never sends or runs anything.
-pub(super) fn paste(model: &mut Model, text: &str, out: &mut Effects) {
+pub(super) fn paste(model: &mut Model, text: &str) {
     if model.overlays.is_empty() {
         if let Some(composer) = model.composer_mut() {
             composer.insert(text);
@@ -64,12 +64,12 @@ pub(super) fn paste(model: &mut Model, text: &str, out: &mut Effects) {
     }
     if let Some(input) = input(model) {
         input.insert(text);
-        input_changed(model, out);
+        input_changed(model);
     }
 }
 
 /// A key that the keymap leaves alone.
-fn typed(model: &mut Model, key: Key, event: KeyEvent, out: &mut Effects) {
+fn typed(model: &mut Model, key: Key, event: KeyEvent) {
     if model.overlays.is_empty() {
         if model.focus == Focus::Composer
             && let Some(composer) = model.composer_mut()
@@ -82,7 +82,7 @@ fn typed(model: &mut Model, key: Key, event: KeyEvent, out: &mut Effects) {
     if let Some(input) = input(model)
         && edit(input, key)
     {
-        input_changed(model, out);
+        input_changed(model);
     }
 }
 
@@ -91,22 +91,19 @@ fn input(model: &mut Model) -> Option<&mut Input> {
     match model.overlays.last_mut()? {
         Overlay::Palette(picker) | Overlay::Switcher(picker) => Some(&mut picker.input),
         Overlay::Search(search) => Some(&mut search.input),
-        Overlay::Log(log) => Some(&mut log.filter),
         Overlay::PeerForm(form) => form.fields.get_mut(form.field),
         _ => None,
     }
 }
 
-fn input_changed(model: &mut Model, out: &mut Effects) {
+fn input_changed(model: &mut Model) {
     let clock = model.clock;
     match model.overlays.last_mut() {
         Some(Overlay::Palette(_) | Overlay::Switcher(_)) => pickers::narrow(model),
         Some(Overlay::Search(found)) => search::typed(found, clock),
         Some(Overlay::PeerForm(_)) => forms::typed(model),
-        Some(Overlay::Log(log)) => log.up = 0,
         _ => {}
     }
-    let _ = out;
 }
 
 /// Edits a line of text; whether the text changed.

@@ -174,7 +174,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Effects {
     match msg {
         Msg::Key(key) => keys::key(model, key, &mut out),
         Msg::Mouse(mouse) => mouse::mouse(model, mouse, &mut out),
-        Msg::Paste(text) => keys::paste(model, &text, &mut out),
+        Msg::Paste(text) => keys::paste(model, &text),
         Msg::Resize(width, height) => model.size = (width, height),
         Msg::Attended(attended) => model.attended = attended,
         Msg::Tick => timers::tick(model, &mut out),

@@ -77,6 +77,25 @@ pub(super) fn accept(model: &mut Model, out: &mut Effects) {
     }
 }
 
+/// Tab: takes the selected line into the input; in a form it goes to the next field.
+pub(super) fn complete(model: &mut Model) {
+    match model.overlays.last_mut() {
+        Some(Overlay::Palette(picker)) => {
+            let text = picker.items.get(picker.selected).map(|item| match &item.action {
+                PickerAction::Run(cmd) => cmd.to_string(),
+                PickerAction::Fill(text) => text.clone(),
+                PickerAction::Open(_) | PickerAction::Peer(_) => item.label.clone(),
+            });
+            if let Some(text) = text {
+                picker.input = Input::new(&text);
+            }
+            narrow(model);
+        }
+        Some(Overlay::PeerForm(form)) => form.field = (form.field + 1) % form.fields.len(),
+        _ => {}
+    }
+}
+
 fn set_hint(model: &mut Model, text: String) {
     if let Some(Overlay::Palette(picker)) = model.overlays.last_mut() {
         picker.hint = Some(text);

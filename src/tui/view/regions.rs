@@ -204,5 +204,5 @@ fn peers_top(model: &Model, list: Option<Rect>) -> usize {
     let height = list.map_or(0, |list| usize::from(list.height));
     let selected = model.sidebar.selected;
     let top = model.regions.peers_top.min(model.sidebar.rows.len().saturating_sub(height));
-    top.clamp((selected + 1).saturating_sub(height), selected)
+    top.clamp((selected + 1).saturating_sub(height.max(1)), selected)
 }
