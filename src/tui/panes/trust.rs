@@ -1,0 +1,192 @@
+//! A key: what to compare, where it came from, what was decided.
+
+use ratatui::{Frame, layout::Rect, text::Line};
+
+use super::{message, sheet, span, words};
+use crate::{
+    node::{KeyInfo, Peer},
+    tui::{
+        command::Cmd,
+        keymap::Context,
+        model::{Model, Whose},
+        text,
+        theme::Role,
+    },
+    wire::{Fingerprint, SafeText, Timestamp},
+};
+
+/// Columns of the panel.
+const WIDTH: u16 = 80;
+
+/// Draws the panel.
+pub(crate) fn draw(model: &Model, whose: &Whose, top: usize, frame: &mut Frame<'_>, area: Rect) {
+    let mut sheet_lines = Lines { model, width: usize::from(WIDTH.min(area.width).saturating_sub(2)), lines: Vec::new() };
+    let name = match whose {
+        Whose::Mine => {
+            sheet_lines.mine();
+            "My card".to_owned()
+        }
+        Whose::Peer(name) => {
+            match model.peer_named(name) {
+                Some(peer) => sheet_lines.peer(peer),
+                None => sheet_lines.tell("", "This peer is no longer here"),
+            }
+            format!("Trust: {name}")
+        }
+    };
+    let size = (WIDTH, area.height.saturating_sub(2).max(10));
+    sheet::draw(model, &sheet::Sheet { name: &name, top, size }, &sheet_lines.lines, frame, area);
+}
+
+struct Lines<'a> {
+    model: &'a Model,
+    width: usize,
+    lines: Vec<Line<'static>>,
+}
+
+impl Lines<'_> {
+    fn tell(&mut self, name: &str, text: &str) {
+        self.tell_as(Role::Overlay, name, text);
+    }
+
+    fn tell_as(&mut self, role: Role, name: &str, text: &str) {
+        let room = u16::try_from(self.width.saturating_sub(14)).unwrap_or(u16::MAX).max(1);
+        let wrapped = text::layout_plain(&SafeText::line(text), room, self.model.theme.style(role));
+        for (n, line) in wrapped.into_iter().enumerate() {
+            let label = if n == 0 { name } else { "" };
+            let mut spans = vec![span(self.model, Role::TextDim, format!(" {label:<12} "))];
+            spans.extend(line.spans);
+            self.lines.push(Line::from(spans));
+        }
+    }
+
+    fn heading(&mut self, text: &str) {
+        self.lines.push(Line::default());
+        self.lines.push(Line::from(span(self.model, Role::TextStrong, format!(" {text}"))));
+    }
+
+    fn mine(&mut self) {
+        let Some(status) = &self.model.status else {
+            return self.tell("", "Not known yet");
+        };
+        self.tell("name", status.name.as_str());
+        if let Some(fqid) = &status.fqid {
+            self.tell("FQID", fqid.as_str());
+        }
+        self.fingerprint(&status.fingerprint);
+        let copy = self.key(&Cmd::IdentityCopy);
+        self.tell("", &format!("{copy} copies the public certificate"));
+        self.qr(&status.fingerprint);
+    }
+
+    fn peer(&mut self, peer: &Peer) {
+        if let Some(new) = &peer.conflict {
+            self.tell_as(Role::Banner, "CONFLICT", "Another key wants to take the place of the one below");
+            self.tell_as(Role::NoticeSecurity, "new key", &new.grouped());
+            self.tell_as(Role::NoticeSecurity, "in words", &proquints(new));
+            let (keep, take) = (self.key(&Cmd::ConflictReject), self.key(&Cmd::ConflictAccept));
+            self.tell("", &format!("{keep} keeps the old key, {take} takes the new one"));
+        }
+        if let Some(warning) = &peer.warning {
+            self.tell_as(Role::NoticeWarning, "warning", warning.as_str());
+        }
+        self.tell_as(words::trust_role(peer.trust), "trust", words::trust(peer.trust));
+        if let Some(fqid) = &peer.fqid {
+            self.tell("FQID", fqid.as_str());
+        }
+        match &peer.fingerprint {
+            Some(key) => self.fingerprint(key),
+            None => self.tell_as(Role::StateHeld, "key", "none yet: messages are held until its certificate is added"),
+        }
+        if let Some(key) = &peer.key {
+            self.key_info(key);
+        }
+        self.actions(peer);
+        self.routes(peer);
+        if !peer.history.is_empty() {
+            self.heading("History of the key, oldest first");
+        }
+        for event in &peer.history {
+            let when = self.instant(event.at);
+            self.tell(&when, event.what.as_str());
+        }
+        if let Some(key) = &peer.fingerprint {
+            self.qr(key);
+        }
+    }
+
+    fn actions(&mut self, peer: &Peer) {
+        let block = if peer.blocked { Cmd::PeerUnblock } else { Cmd::PeerBlock };
+        let actions = [
+            (Cmd::PeerVerify, "verified: I compared the fingerprint"),
+            (Cmd::TrustRaise, "one level more"),
+            (Cmd::TrustLower, "one level less"),
+            (block, if peer.blocked { "unblock" } else { "block" }),
+        ];
+        self.heading("What you can do");
+        for (cmd, what) in actions {
+            let key = self.key(&cmd);
+            self.tell(&key, what);
+        }
+    }
+
+    fn routes(&mut self, peer: &Peer) {
+        self.heading("Routes, preferred first");
+        for (transport, address) in &peer.routes {
+            self.tell(transport.as_str(), address.as_str());
+        }
+        if peer.routes.is_empty() {
+            self.tell_as(Role::StateHeld, "none", "messages wait until a route is added");
+        }
+        if let Some(mode) = peer.default_mode {
+            self.tell("mode", words::mode(mode));
+        }
+    }
+
+    fn fingerprint(&mut self, key: &Fingerprint) {
+        self.tell_as(Role::TextStrong, "fingerprint", &key.grouped());
+        self.tell("in words", &proquints(key));
+    }
+
+    fn key_info(&mut self, key: &KeyInfo) {
+        self.tell("algorithms", &format!("{}, OpenPGP v{}", key.algorithms, key.version));
+        let created = self.instant(key.created);
+        self.tell("made", &created);
+        let expires = key.expires.map_or_else(|| "never".to_owned(), |at| self.instant(at));
+        self.tell("expires", &expires);
+        for id in &key.user_ids {
+            self.tell("user id", id.as_str());
+        }
+    }
+
+    fn qr(&mut self, key: &Fingerprint) {
+        self.heading("The fingerprint as a QR code");
+        for row in text::qr(&format!("OPENPGP4FPR:{key}"), self.model.ascii) {
+            self.lines.push(Line::from(vec![span(self.model, Role::Overlay, "  "), span(self.model, Role::QrCode, row)]));
+        }
+    }
+
+    fn instant(&self, at: Timestamp) -> String {
+        message::day(at, &self.model.zone).to_string()
+    }
+
+    fn key(&self, cmd: &Cmd) -> String {
+        let key = self.model.keymap.key_in(Context::Trust, cmd);
+        key.unwrap_or_else(|| format!(":{}", cmd.name()))
+    }
+}
+
+/// A fingerprint as words that can be read out: two bytes make five letters, consonants and vowels in turn (the
+/// "proquint" scheme). They say exactly as much as the digits.
+pub(crate) fn proquints(key: &Fingerprint) -> String {
+    const CONSONANTS: [char; 16] = ['b', 'd', 'f', 'g', 'h', 'j', 'k', 'l', 'm', 'n', 'p', 'r', 's', 't', 'v', 'z'];
+    const VOWELS: [char; 4] = ['a', 'i', 'o', 'u'];
+    let word = |pair: &[u8]| -> String {
+        let bits = pair.iter().fold(0u16, |bits, byte| bits << 8 | u16::from(*byte));
+        let consonant = |shift: u16| CONSONANTS[usize::from(bits >> shift & 15)];
+        let vowel = |shift: u16| VOWELS[usize::from(bits >> shift & 3)];
+        [consonant(12), vowel(10), consonant(6), vowel(4), consonant(0)].iter().collect()
+    };
+    let words: Vec<String> = key.as_bytes().chunks(2).map(word).collect();
+    words.join(" ")
+}

@@ -1,0 +1,8 @@
+//! The screen, driven by keys and read from its grid. Files are named after behaviours.
+
+mod conversation;
+mod frames;
+mod hostile;
+mod sending;
+mod speed;
+mod views;
