@@ -1,2 +1,13 @@
 //! The screen.
-fn main() {}
+
+use clap::Parser as _;
+use skcomm_tui::{cli::TuiArgs, launch};
+
+fn main() -> anyhow::Result<()> {
+    let args = TuiArgs::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let ended = runtime.block_on(launch::run(args.into()));
+    // A thread that hangs on a dead network folder must not keep the program from ending.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    Ok(ended?)
+}

@@ -8,5 +8,4 @@ mod outage;
 mod scratch;
 mod world;
 
-pub use outage::DemoAction;
 pub use world::{Demo, DemoError};

@@ -1,6 +1,6 @@
 //! Knocking transports out, and bringing them back.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf};
 
 use tokio::{sync::oneshot, task::JoinHandle};
 
@@ -8,16 +8,11 @@ use crate::{
     delivery::TransportId,
     node::{Command, NodeHandle},
     serve::{Relay, RelayConfig, ServeError},
+    tui::app::DemoAction,
 };
 
-/// What the user does to the demo's world.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DemoAction {
-    /// The transport breaks: every peer's listener closes, the relay stops, or the shared folder goes away.
-    Knock(TransportId),
-    /// The transport is mended.
-    Revive(TransportId),
-}
+/// What can be knocked out, in the order in which messages take it.
+const TRANSPORTS: [&str; 3] = ["tcp", "relay", "file"];
 
 /// The relay, and how to stop it.
 pub(super) struct RunningRelay {
@@ -76,25 +71,45 @@ pub(super) struct Breakables {
     pub(super) relay: RunningRelay,
     pub(super) folder: PathBuf,
     pub(super) peers: Vec<NodeHandle>,
+    pub(super) broken: BTreeSet<&'static str>,
 }
 
 impl Breakables {
-    /// Breaks or mends something; unknown names do nothing.
+    /// Breaks or mends something: without a name, the first transport that still works, or all.
     pub(super) async fn act(&mut self, action: DemoAction) {
-        let (transport, alive) = match action {
-            DemoAction::Knock(transport) => (transport, false),
-            DemoAction::Revive(transport) => (transport, true),
-        };
-        match (transport.as_str(), alive) {
-            ("tcp", alive) => self.listeners(&transport, alive).await,
-            ("relay", true) => self.relay.revive().await,
-            ("relay", false) => self.relay.knock().await,
-            ("file", alive) => self.shared_folder(alive).await,
-            (other, _) => tracing::warn!("the demo has no transport {other}"),
+        match action {
+            DemoAction::Knock(Some(transport)) => self.set(transport.as_str(), false).await,
+            DemoAction::Revive(Some(transport)) => self.set(transport.as_str(), true).await,
+            DemoAction::Knock(None) => {
+                if let Some(first) = TRANSPORTS.iter().find(|name| !self.broken.contains(**name)) {
+                    self.set(first, false).await;
+                }
+            }
+            DemoAction::Revive(None) => {
+                for name in TRANSPORTS {
+                    self.set(name, true).await;
+                }
+            }
         }
     }
 
-    async fn listeners(&self, transport: &TransportId, enabled: bool) {
+    async fn set(&mut self, transport: &str, alive: bool) {
+        let Some(name) = TRANSPORTS.iter().find(|name| **name == transport) else {
+            tracing::warn!("the demo has no transport {transport}");
+            return;
+        };
+        let changes = if alive { self.broken.remove(name) } else { self.broken.insert(name) };
+        match (*name, alive) {
+            _ if !changes => {}
+            ("tcp", alive) => self.listeners(alive).await,
+            ("relay", true) => self.relay.revive().await,
+            ("relay", false) => self.relay.knock().await,
+            (_, alive) => self.shared_folder(alive).await,
+        }
+    }
+
+    async fn listeners(&self, enabled: bool) {
+        let Ok(transport) = "tcp".parse::<TransportId>() else { return };
         for peer in &self.peers {
             let command = Command::TransportEnable { transport: transport.clone(), enabled };
             if let Err(error) = peer.call(command).await {

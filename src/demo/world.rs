@@ -1,12 +1,11 @@
 //! The world is made, lives, and goes.
 
-use std::{path::Path, time::Duration};
+use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use thiserror::Error;
 use tokio::{sync::mpsc, task::JoinSet};
 
 use super::{
-    DemoAction,
     cast::{CAST, Character, NEW_PHONE},
     outage::{Breakables, RunningRelay},
     scratch::Scratch,
@@ -21,6 +20,7 @@ use crate::{
     },
     serve::ServeError,
     transport::registry::TransportConfig,
+    tui::app::DemoAction,
     wire::{PayloadType, ThreadId},
 };
 
@@ -104,7 +104,7 @@ impl Demo {
         peers.push(new_phone.node);
         let (actions, wanted) = mpsc::channel(16);
         let handles = peers.iter().map(Node::handle).collect();
-        lives.spawn(break_things(Breakables { relay, folder, peers: handles }, wanted));
+        lives.spawn(break_things(Breakables { relay, folder, peers: handles, broken: BTreeSet::new() }, wanted));
         Ok(Self { user: user.node, peers, lives, actions, _scratch: scratch })
     }
 
@@ -152,7 +152,7 @@ impl Place<'_> {
         let transports = [
             (id("tcp")?, TransportConfig::new("tcp").with("listen", "127.0.0.1:0")),
             (id("relay")?, TransportConfig::new("websocket").with("relays", vec![self.relay.clone()])),
-            (id("file")?, TransportConfig::new("file").with("folders", folders).with("poll_seconds", 1)),
+            (id("file")?, TransportConfig::new("file").with("folders", folders).with("poll_seconds", 1).with("latency", "fast")),
         ];
         let (made, place) = (identity.clone(), home.clone());
         let secret =

@@ -1,30 +1,38 @@
-//! The one place of the node that reads clocks and randomness.
+//! The one place of the node that reads clocks.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::{delivery::Now, wire::Timestamp};
 
 /// Reads the monotonic and the wall clock.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clock {
-    start: Instant,
+    start: Duration,
 }
 
 impl Clock {
     /// Monotonic time counts from now.
     pub(super) fn start() -> Self {
-        Self { start: Instant::now() }
+        Self { start: awake_or_asleep() }
     }
 
     /// Both clocks.
     pub(super) fn now(&self) -> Now {
-        Now { mono: self.start.elapsed(), wall: wall() }
+        Now { mono: awake_or_asleep().saturating_sub(self.start), wall: wall() }
     }
 
     /// The instant at which `mono` will be reached.
     pub(super) fn instant(&self, mono: Duration) -> tokio::time::Instant {
-        (self.start + mono).into()
+        tokio::time::Instant::now() + mono.saturating_sub(self.now().mono)
     }
+}
+
+/// Monotonic time that also counts while the machine sleeps: a time to live passes then, too.
+fn awake_or_asleep() -> Duration {
+    let now = clock_gettime(ClockId::Boottime);
+    Duration::new(u64::try_from(now.tv_sec).unwrap_or(0), u32::try_from(now.tv_nsec).unwrap_or(0))
 }
 
 /// The wall clock.

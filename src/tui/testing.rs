@@ -90,6 +90,7 @@ pub(crate) fn peer(name: &str, key: u8, trust: TrustLevel) -> Peer {
         conflict: None,
         blocked: false,
         muted: false,
+        request: false,
         warning: None,
         key: Some(KeyInfo {
             algorithms: SafeText::line("Ed25519 + Curve25519"),
@@ -107,6 +108,7 @@ pub(crate) fn health(name: &str, priority: u16, state: TransportState) -> Transp
         transport: transport(name),
         kind: SafeText::line(name),
         state,
+        address: None,
         priority,
         capabilities: Capabilities {
             duplex: true,

@@ -1,0 +1,5 @@
+//! The command line.
+
+mod tui_args;
+
+pub use tui_args::TuiArgs;
