@@ -13,7 +13,7 @@ use super::{
     retry,
     timer::Timer,
 };
-use crate::wire::{EnvelopeId, SafeText};
+use crate::wire::{EnvelopeId, SafeText, limits};
 
 /// The slowest rate, in bytes a second, at which a path is still worth waiting for.
 const SLOWEST: usize = 16 * 1024;
@@ -310,6 +310,8 @@ impl Machine {
         path.success.add(now.mono, false);
         path.window = 1;
         if let Retry::After(wait) = retry {
+            // A server may name any time; no message lives longer than this.
+            let wait = wait.min(Duration::from_secs(limits::TTL_SECONDS_MAX));
             path.rest = Some(Rest { until: now.mono + wait, reason: reason.clone() });
         }
         // What failed together is one failure: only an attempt that began after the last one is a further step.

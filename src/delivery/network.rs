@@ -127,7 +127,8 @@ impl Machine {
     pub(super) fn transport_down(&mut self, now: Now, id: TransportId, reason: Reason, retry_in: Option<Duration>) {
         let Some(carrier) = self.carriers.get_mut(&id) else { return };
         carrier.meter.error(now.wall, reason.clone());
-        carrier.status = Status::Down { reason: reason.clone(), retry_at: retry_in.map(|wait| now.mono + wait) };
+        carrier.status =
+            Status::Down { reason: reason.clone(), retry_at: retry_in.map(|wait| now.mono.saturating_add(wait)) };
         self.take_all_back(now, &id, &reason);
         self.touch_now(&id);
     }

@@ -170,14 +170,16 @@ impl Machine {
         let taken = std::time::Duration::from_millis(record.took_ms.unwrap_or(0));
         let record = record.clone();
         self.out.push(Action::Attempt { envelope_id: id, record });
-        let waited = after.saturating_sub(taken).as_secs_f64() * 1_000.0;
+        // The hand-over belongs to the round trip, unless it was long because the message was large.
+        let waited = after.saturating_sub(taken);
+        let round_trip = (waited + taken.min(waited)).as_secs_f64() * 1_000.0;
         if let Some(peer) = self.peers.get_mut(&fingerprint) {
             let path = peer.path(&line_via, &self.config);
             path.silent = 0;
             path.success.add(now.mono, true);
             path.got_through(&self.config);
             if once {
-                path.rtt.sample(waited);
+                path.rtt.sample(round_trip);
             }
             peer.current = Some(line_via.clone());
         }

@@ -7,7 +7,7 @@ use super::LatencyClass;
 /// Longest back-off: 2 to this power.
 const BACKOFF_MAX: u32 = 6;
 /// How slowly the longest round trip is forgotten, per sample.
-const PEAK_DECAY: f64 = 0.99;
+const PEAK_DECAY: f64 = 0.997;
 
 /// The round trip of one path. Samples must be unambiguous (Karn): of a message that was sent over the path
 /// exactly once.

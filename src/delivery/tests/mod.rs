@@ -20,7 +20,8 @@ pub(super) fn secs(n: u64) -> Duration {
 
 pub(super) fn id(n: u64) -> EnvelopeId {
     let mut raw = [7; 16];
-    raw[..8].copy_from_slice(&n.to_be_bytes());
+    // Bits of the seventh and the ninth byte are the UUID's own.
+    raw[..6].copy_from_slice(&n.to_be_bytes()[2..]);
     EnvelopeId::from_random(raw)
 }
 

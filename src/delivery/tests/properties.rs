@@ -343,7 +343,8 @@ impl World {
                 self.bench.give(Input::AttemptAccepted { attempt, accepted_by: None, bytes: 7 });
                 self.check();
             }
-            for (envelope_id, path) in self.sends[acked..].to_vec() {
+            let new = self.sends[acked..].to_vec();
+            for (envelope_id, path) in new {
                 let path = via(&path);
                 self.bench.give(Input::Acked { envelope_id, via: Some(path.clone()), ack_via: path });
                 self.check();

@@ -126,3 +126,30 @@ fn memory_is_bounded_by_what_waits_and_what_is_remembered() {
     assert_eq!(ledger.len(), 5);
     assert!(ledger.last().unwrap().number >= 20);
 }
+
+#[test]
+fn ten_thousand_messages_to_one_peer_cost_each_event_only_its_own_work() {
+    let mut bench = Bench::new(&[("tcp", direct()), ("relay", relay())]);
+    bench.down("tcp");
+    bench.down("relay");
+    (0..10_000).for_each(|n| drop(bench.submit(message(n))));
+    bench.said.clear();
+    let mut most = 0;
+    bench.up("tcp");
+    let mut open: std::collections::VecDeque<Sent> = bench.sent().into();
+    let mut done = 0;
+    while let Some(sent) = open.pop_front() {
+        for input in [
+            Input::AttemptAccepted { attempt: sent.attempt, accepted_by: None, bytes: 1_000 },
+            Input::Acked { envelope_id: sent.id, via: Some(via("tcp")), ack_via: via("tcp") },
+        ] {
+            bench.said.clear();
+            let actions = bench.give(input);
+            most = most.max(actions.len());
+            open.extend(bench.sent());
+        }
+        done += 1;
+    }
+    assert_eq!(done, 10_000);
+    assert!(most < 40, "{most} actions from one event");
+}

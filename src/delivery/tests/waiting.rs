@@ -122,6 +122,22 @@ fn a_rate_limit_is_kept_to_the_second() {
 }
 
 #[test]
+fn absurd_times_and_sizes_are_survived() {
+    let huge = Capabilities { max_frame: usize::MAX, ..direct() };
+    let mut bench = Bench::new(&[("tcp", huge)]);
+    let sent = bench.submit(Outgoing { size: usize::MAX, ttl_seconds: u64::MAX, ..message(1) }).remove(0);
+    let retry = Retry::After(Duration::MAX);
+    bench.give(Input::AttemptFailed { attempt: sent.attempt, reason: reason(ReasonKind::RateLimited), retry });
+    let down = Input::TransportDown { id: via("tcp"), reason: reason(ReasonKind::Io), retry_in: Some(Duration::MAX) };
+    bench.give(down);
+    bench.submit(message(2));
+    bench.give(Input::Probed { id: via("tcp"), result: Ok(Duration::MAX) });
+    bench.machine.plan(bench.now(), &PlanRequest::of(&message(3)));
+    bench.pass(secs(29 * 86_400));
+    assert_eq!(bench.machine.state(&id(1)), Some(&MessageState::Expired));
+}
+
+#[test]
 fn what_a_path_refuses_for_good_is_not_offered_to_it_again() {
     let mut bench = Bench::new(&[("tcp", direct()), ("relay", relay())]);
     let sent = bench.submit(message(1)).remove(0);
