@@ -24,8 +24,14 @@ pub(super) const CAST: &[Character] = &[
         trust: TrustLevel::Trusted,
         opening: &[
             ("general", "Welcome! Everything you see is real: four nodes, three transports, one process."),
-            ("general", "Write me something, then press **F5** to knock out tcp and write again. Watch the right side."),
-            ("blueprint", "The print is done! First layer looks clean ✨\n\n- nozzle: 0.4 mm\n- layer: 0.2 mm\n- time: *3 h 12 min*"),
+            (
+                "general",
+                "Write me something, then press **F5** to knock out tcp and write again. Watch the right side.",
+            ),
+            (
+                "blueprint",
+                "The print is done! First layer looks clean ✨\n\n- nozzle: 0.4 mm\n- layer: 0.2 mm\n- time: *3 h 12 min*",
+            ),
         ],
         answers: &[
             "Got it. It came in sealed and signed, whichever way it took.",
@@ -44,18 +50,12 @@ pub(super) const CAST: &[Character] = &[
         name: "jarvis",
         fqid: "jarvis@stark.demo",
         trust: TrustLevel::Verified,
-        opening: &[
-            ("general", "Status report:\n\n```rust\nfn deliver(message: Envelope) -> Receipt {\n    paths().find_map(|path| path.carry(&message)).expect_later()\n}\n```"),
-        ],
-        answers: &[
-            "Acknowledged.",
-            "Noted, and stored before I said so.",
-            "Shall I repeat that over a second path?",
-        ],
-        chatter: &[
-            ("ops", "All breakers closed. Round trip looks fine."),
-            ("ops", "Backups done. 0 errors."),
-        ],
+        opening: &[(
+            "general",
+            "Status report:\n\n```rust\nfn deliver(message: Envelope) -> Receipt {\n    paths().find_map(|path| path.carry(&message)).expect_later()\n}\n```",
+        )],
+        answers: &["Acknowledged.", "Noted, and stored before I said so.", "Shall I repeat that over a second path?"],
+        chatter: &[("ops", "All breakers closed. Round trip looks fine."), ("ops", "Backups done. 0 errors.")],
     },
     Character {
         name: "mira",

@@ -152,11 +152,13 @@ impl Place<'_> {
         let transports = [
             (id("tcp")?, TransportConfig::new("tcp").with("listen", "127.0.0.1:0")),
             (id("relay")?, TransportConfig::new("websocket").with("relays", vec![self.relay.clone()])),
-            (id("file")?, TransportConfig::new("file").with("folders", folders).with("poll_seconds", 1).with("latency", "fast")),
+            (
+                id("file")?,
+                TransportConfig::new("file").with("folders", folders).with("poll_seconds", 1).with("latency", "fast"),
+            ),
         ];
         let (made, place) = (identity.clone(), home.clone());
-        let secret =
-            tokio::task::spawn_blocking(move || create_identity(&place, &made, None, &transports)).await;
+        let secret = tokio::task::spawn_blocking(move || create_identity(&place, &made, None, &transports)).await;
         let secret = secret.map_err(|e| DemoError::Cast(e.to_string()))??;
         let certificate = secret.certificate().armored();
         let node = Node::start(home, secret)?;

@@ -16,9 +16,9 @@ pub mod patch;
 pub mod term;
 pub mod text;
 pub mod theme;
-pub mod wizard;
 pub mod update;
 pub mod view;
+pub mod wizard;
 
 #[cfg(test)]
 pub(crate) mod testing;

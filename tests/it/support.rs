@@ -108,7 +108,12 @@ impl TestNode {
     }
 
     /// Waits until the message has come that far, and returns its state.
-    pub(crate) async fn wait_for_state(&self, message: &Message, what: &str, fits: impl Fn(&MessageState) -> bool) -> MessageState {
+    pub(crate) async fn wait_for_state(
+        &self,
+        message: &Message,
+        what: &str,
+        fits: impl Fn(&MessageState) -> bool,
+    ) -> MessageState {
         let id = message.envelope_id;
         let last = std::cell::RefCell::new(String::new());
         let asking = until_or(|| async {

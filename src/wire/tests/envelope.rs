@@ -13,7 +13,12 @@ fn sample() -> Envelope {
             fqid: Some("opus@casey.douno".into()),
             certificate: None,
         },
-        to: Party { name: None, fingerprint: Fingerprint::from_bytes(&[0x5A; 32]).unwrap(), fqid: None, certificate: None },
+        to: Party {
+            name: None,
+            fingerprint: Fingerprint::from_bytes(&[0x5A; 32]).unwrap(),
+            fqid: None,
+            certificate: None,
+        },
         payload: Payload {
             kind: PayloadType::Message,
             content_encrypted: armor("MESSAGE", "c2VhbGVk"),
@@ -231,7 +236,12 @@ fn what_a_receiver_would_refuse_is_not_valid_to_send() {
 }
 
 fn parties() -> impl Strategy<Value = Party> {
-    (names(), fingerprints(), names()).prop_map(|(name, fingerprint, fqid)| Party { name, fingerprint, fqid, certificate: None })
+    (names(), fingerprints(), names()).prop_map(|(name, fingerprint, fqid)| Party {
+        name,
+        fingerprint,
+        fqid,
+        certificate: None,
+    })
 }
 
 fn routings() -> impl Strategy<Value = Routing> {
