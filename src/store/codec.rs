@@ -44,7 +44,7 @@ pub(super) struct StoredMessage {
     from_name: String,
     kind: String,
     content_type: String,
-    pub(super) content: String,
+    content: String,
     in_reply_to: Option<[u8; 16]>,
     composed: i64,
     stored: i64,
@@ -54,6 +54,24 @@ pub(super) struct StoredMessage {
     trust: u8,
     digest: Option<[u8; 32]>,
     standing: Standing,
+}
+
+/// The first fields of [`StoredMessage`], up to the content, without a copy.
+#[derive(Deserialize)]
+struct Beginning<'a> {
+    _id: [u8; 16],
+    _peer: &'a [u8],
+    _thread: &'a str,
+    _incoming: bool,
+    _from_name: &'a str,
+    _kind: &'a str,
+    _content_type: &'a str,
+    content: &'a str,
+}
+
+/// The content of an encoded [`StoredMessage`], without decoding the rest.
+pub(super) fn content_of(encoded: &[u8]) -> Result<&str, Malformed> {
+    postcard::take_from_bytes::<Beginning<'_>>(encoded).map(|(beginning, _)| beginning.content).map_err(|_| Malformed)
 }
 
 /// What changes about a message. Empty `state` stands for received, the one state of all incoming messages.

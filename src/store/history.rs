@@ -40,7 +40,7 @@ impl Store {
         Ok(found)
     }
 
-    pub(super) fn positions(&self, query: &Query, backwards: bool) -> Result<Positions, StoreError> {
+    fn positions(&self, query: &Query, backwards: bool) -> Result<Positions, StoreError> {
         if let Some(conversation) = &query.conversation {
             let thread = thread_key(&self.vault.keys, conversation);
             return Ok(Box::new(self.thread_positions(&thread, query.after, query.before, backwards)));

@@ -299,7 +299,7 @@ impl Store {
     /// When the store fails; damaged lines are skipped.
     pub fn attempts(&self, id: &EnvelopeId) -> Result<Vec<AttemptRecord>, StoreError> {
         let prefix = Table::Attempts.key(&[&id_key(&self.vault.keys, id)]);
-        let mut attempts = self.read_prefix(&prefix, ATTEMPTS_MAX, |plain| from_json::<AttemptRecord>(plain))?;
+        let mut attempts = self.read_prefix(&prefix, ATTEMPTS_MAX, from_json::<AttemptRecord>)?;
         attempts.reverse();
         Ok(attempts)
     }

@@ -66,10 +66,12 @@ impl Store {
     }
 
     /// Makes everything written so far durable, power loss included. Nothing is durable before this returns.
+    /// Writers of several threads share one sync.
     ///
     /// # Errors
-    /// When the disk is full or broken. What was written since the last flush may then be lost; the store must be
-    /// opened anew before it can be written to.
+    /// [`StoreError::NoSpace`] when the disk is full: what was written stays in memory and a later flush can succeed;
+    /// until one does, nothing of it may be acked or called sent. After any other failure the store must be opened
+    /// anew.
     pub fn flush(&self) -> Result<(), StoreError> {
         Ok(self.vault.engine.flush()?)
     }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use super::{
     Store, StoreError, ThreadKey,
     codec::{StoredConversation, StoredId, StoredMessage, decode, encode},
-    engine::{Batch, EngineError, Salvage, rebuild},
+    engine::{Batch, EngineError, Salvage, Set, rebuild},
     key::Keys,
     layout::{Table, id_key, position_of, thread_key},
     value::{ReadError, chunk_count, chunk_key, sealed_whole},
@@ -51,12 +51,7 @@ pub(super) fn salvage(keys: &Keys, old: &Path, new: &Path) -> Result<Salvaged, S
 }
 
 /// Copies one value with its chunks, if it is authentic.
-fn copy_value(
-    keys: &Keys,
-    left: &Salvage,
-    key: &[u8],
-    set: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), EngineError>,
-) -> Result<bool, StoreError> {
+fn copy_value(keys: &Keys, left: &Salvage, key: &[u8], set: &mut Set<'_>) -> Result<bool, StoreError> {
     let read = |key: &[u8]| left.value(key).map_err(EngineError::Io);
     let Some(stored) = read(key)? else { return Ok(false) };
     let mut chunks = Vec::new();

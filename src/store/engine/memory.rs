@@ -13,6 +13,9 @@ const ENTRY_COST: usize = 96;
 /// Entries a cursor fetches at a time, so that no reader holds the lock for long.
 const FETCH: usize = 64;
 
+/// A key and its value; none stands for removed.
+pub(super) type Entry = (Box<[u8]>, Option<Arc<[u8]>>);
+
 /// Values by key; none stands for removed.
 type Entries = BTreeMap<Box<[u8]>, Option<Arc<[u8]>>>;
 
@@ -65,7 +68,7 @@ pub(super) struct Cursor {
     start: Bound<Box<[u8]>>,
     end: Bound<Box<[u8]>>,
     backwards: bool,
-    fetched: VecDeque<(Box<[u8]>, Option<Arc<[u8]>>)>,
+    fetched: VecDeque<Entry>,
     ended: bool,
 }
 
@@ -73,11 +76,11 @@ impl Cursor {
     fn fetch(&mut self) {
         let entries = self.of.entries.read().unwrap_or_else(PoisonError::into_inner);
         let range = entries.range::<[u8], _>((as_slice(&self.start), as_slice(&self.end)));
-        let copy = |(key, value): (&Box<[u8]>, &Option<Arc<[u8]>>)| (key.clone(), value.clone());
+        let entries_in_range = range.map(|(key, value)| (key.clone(), value.clone()));
         if self.backwards {
-            self.fetched.extend(range.rev().take(FETCH).map(copy));
+            self.fetched.extend(entries_in_range.rev().take(FETCH));
         } else {
-            self.fetched.extend(range.take(FETCH).map(copy));
+            self.fetched.extend(entries_in_range.take(FETCH));
         }
         drop(entries);
         self.ended = self.fetched.len() < FETCH;
@@ -95,7 +98,7 @@ fn as_slice(bound: &Bound<Box<[u8]>>) -> Bound<&[u8]> {
 }
 
 impl Iterator for Cursor {
-    type Item = (Box<[u8]>, Option<Arc<[u8]>>);
+    type Item = Entry;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.fetched.is_empty() && !self.ended {

@@ -318,13 +318,16 @@ impl Shared {
     }
 }
 
+/// Sets a value while an engine is rebuilt.
+pub(super) type Set<'a> = dyn FnMut(&[u8], &[u8]) -> Result<(), EngineError> + 'a;
+
 /// Makes a new engine in `dir` out of entries, handed one by one to the function that `fill` gets, and of the journal
 /// of the engine in `old`, which is copied and takes effect on top of them when the new engine is opened.
 pub(super) fn rebuild(
     dir: &Path,
     old: &Path,
     key: &[u8; 32],
-    fill: impl FnOnce(&mut dyn FnMut(&[u8], &[u8]) -> Result<(), EngineError>) -> Result<(), StoreError>,
+    fill: impl FnOnce(&mut Set<'_>) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     fs::create_dir_all(dir.join("journal")).map_err(EngineError::Io)?;
     let sled = Sled::open(&dir.join("sled"))?;

@@ -166,3 +166,20 @@ fn readers_see_whole_batches_while_writers_write() {
         }
     });
 }
+
+#[test]
+fn a_flush_that_failed_can_be_repeated() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = Engine::open(dir.path(), KEY).unwrap();
+    let (journal, away) = (dir.path().join("journal"), dir.path().join("away"));
+    engine.apply(&batch(&[(1, Some(1))])).unwrap();
+    fs::rename(&journal, &away).unwrap();
+    assert!(matches!(engine.flush(), Err(EngineError::Io(_))));
+    engine.apply(&batch(&[(2, Some(2)), (1, Some(3))])).unwrap();
+    fs::rename(&away, &journal).unwrap();
+    engine.flush().unwrap();
+    // The process dies: only what is on the disk counts.
+    let mut found = Vec::new();
+    let replay = Journal::read(&journal, &KEY, 0, |number, batch| found.push((number, batch.ops().count()))).unwrap();
+    assert_eq!((found, replay.last, replay.noted), (vec![(1, 1), (2, 2)], 2, 2));
+}

@@ -331,7 +331,7 @@ fn a_flipped_bit_anywhere_in_the_database_costs_little_and_is_never_silent() {
         fill(&home.dir, count, true);
         // Sled takes a snapshot, the journal is retired: from here on only sled has it.
         drop(open(&home.dir));
-        assert_eq!(segments(&home.dir), [PathBuf::new(); 0]);
+        assert!(segments(&home.dir).is_empty());
         let db = engine(&home.dir).join("sled").join("db");
         let len = fs::metadata(&db).unwrap().len();
         flip(&db, (len / rounds * round + 3000 + round * 7) % len);
