@@ -42,7 +42,7 @@ fn wide_and_joined_characters_stay_whole() {
     check("漢", 1, &["?"]);
     check("👨\u{200d}👩\u{200d}👧👨\u{200d}👩\u{200d}👧", 3, &["👨\u{200d}👩\u{200d}👧", "👨\u{200d}👩\u{200d}👧"]);
     check("e\u{301}e\u{301}e\u{301}", 2, &["e\u{301}e\u{301}", "e\u{301}"]);
-    check(&format!("a{}", "\u{301}".repeat(200)), 1, &[&format!("a{}", "\u{301}".repeat(200))]);
+    check(&format!("a{}b", "\u{301}".repeat(5)), 1, &[&format!("a{}", "\u{301}".repeat(5)), "b"]);
     check("مرحبا بالعالم", 7, &["مرحبا", "بالعالم"]);
 }
 
