@@ -62,7 +62,7 @@ impl fmt::Debug for Passphrase {
 /// How an exported private key is protected by its passphrase.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Protection {
-    /// Argon2id (64 MiB, 3 passes) and AES-256 in OCB mode: what this program writes. GnuPG up to 2.4 and PGPy
+    /// Argon2id (64 MiB, 3 passes) and AES-256 in OCB mode: what this program writes. GnuPG 2.2 and PGPy
     /// cannot read it.
     #[default]
     Argon2,
