@@ -363,7 +363,8 @@ impl App {
             Effect::Call(tag, command) => self.calls.call(tag, command),
             Effect::Copy(text) => {
                 let most = term::COPY_BYTES;
-                let bytes = term::copy(&text).ok_or_else(|| format!("Too long for the clipboard: at most {most} bytes"))?;
+                let bytes =
+                    term::copy(&text).ok_or_else(|| format!("Too long for the clipboard: at most {most} bytes"))?;
                 self.write(&bytes)?;
             }
             Effect::Notify { title, body } => self.write(&term::notify(&title, &body))?,

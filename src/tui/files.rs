@@ -53,8 +53,7 @@ impl UiFolder {
             (theme, keymap, layout, notes, jiff::tz::TimeZone::system())
         };
         let failed = || (Theme::default(), Keymap::default(), None, Vec::new(), jiff::tz::TimeZone::UTC);
-        let (theme, keymap, layout, notes, zone) =
-            tokio::task::spawn_blocking(read).await.unwrap_or_else(|_| failed());
+        let (theme, keymap, layout, notes, zone) = tokio::task::spawn_blocking(read).await.unwrap_or_else(|_| failed());
         let mut model = Model::new(theme, keymap);
         model.zone = zone;
         model.ascii = options.ascii || !terminal.unicode;

@@ -172,7 +172,10 @@ impl FakeNode {
             (lumina.clone(), vec![message(1, &lumina, "Hello"), message(2, &lumina, "Anyone home?")]),
             (blueprint, vec![yesterday, done, quote, urgent, queued]),
             (jarvis.clone(), vec![message(30, &jarvis, "Ready when you are.")]),
-            (stranger.clone(), vec![Message { from: SafeText::line("stranger"), ..message(40, &stranger, "Hi, I am new here") }]),
+            (
+                stranger.clone(),
+                vec![Message { from: SafeText::line("stranger"), ..message(40, &stranger, "Hi, I am new here") }],
+            ),
         ]);
         let mut jarvis_peer = peer("jarvis", 0xB2, TrustLevel::Sovereign);
         jarvis_peer.last_seen = Some(at(3_600_000));
@@ -333,11 +336,7 @@ impl FakeNode {
 }
 
 fn transports() -> Vec<TransportHealth> {
-    vec![
-        health("noise", 8, TransportState::Up),
-        health("file", 11, TransportState::Up),
-        health("relay", 30, down()),
-    ]
+    vec![health("noise", 8, TransportState::Up), health("file", 11, TransportState::Up), health("relay", 30, down())]
 }
 
 pub(crate) fn delivered(via: &str, latency_ms: u64) -> MessageState {
@@ -456,7 +455,10 @@ impl Harness {
 
     /// Runs a command by its name, through the palette.
     pub(crate) fn run(&mut self, line: &str) -> &mut Self {
-        self.press("C-p").write(line).press("Enter")
+        self.press("C-p");
+        // Pasted, because ranking after each letter is slow without optimisation.
+        self.feed(Msg::Paste(line.to_owned()));
+        self.press("Enter")
     }
 
     pub(crate) fn resize(&mut self, width: u16, height: u16) -> &mut Self {

@@ -153,7 +153,8 @@ impl Composer {
     /// The word before the cursor, for completion.
     pub fn word_before_cursor(&self) -> String {
         let tui_textarea::DataCursor(row, column) = self.area.cursor();
-        let before: Vec<char> = self.area.lines().get(row).map(|l| l.chars().take(column).collect()).unwrap_or_default();
+        let before: Vec<char> =
+            self.area.lines().get(row).map(|l| l.chars().take(column).collect()).unwrap_or_default();
         let start = before.iter().rposition(|c| c.is_whitespace()).map_or(0, |i| i + 1);
         before[start..].iter().collect()
     }

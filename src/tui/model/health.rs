@@ -72,9 +72,8 @@ impl Health {
     }
 
     fn sort(&mut self, selected: Option<TransportId>) {
-        self.transports.sort_by(|a, b| {
-            (a.health.priority, &a.health.transport).cmp(&(b.health.priority, &b.health.transport))
-        });
+        self.transports
+            .sort_by(|a, b| (a.health.priority, &a.health.transport).cmp(&(b.health.priority, &b.health.transport)));
         let place = selected.and_then(|id| self.transports.iter().position(|s| s.health.transport == id));
         self.selected = place.unwrap_or(self.selected).min(self.transports.len().saturating_sub(1));
     }

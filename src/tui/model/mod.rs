@@ -303,7 +303,7 @@ impl Model {
 
     /// Keeps the peers in the order of their names and the list in step with them.
     pub fn arrange_peers(&mut self) {
-        self.peers.sort_by(|a, b| a.name.as_str().to_lowercase().cmp(&b.name.as_str().to_lowercase()));
+        self.peers.sort_by_key(|peer| peer.name.as_str().to_lowercase());
         self.sidebar.rebuild(&self.peers, &self.conversations);
     }
 }

@@ -1,11 +1,6 @@
 //! The composer: its border tells how the next message goes.
 
-use ratatui::{
-    Frame,
-    layout::Rect,
-    text::Line,
-    widgets::Widget,
-};
+use ratatui::{Frame, layout::Rect, text::Line, widgets::Widget};
 use tui_textarea::ScreenCursor;
 
 use super::{bordered, put, span, words};

@@ -4,7 +4,13 @@ use ratatui::{Frame, layout::Rect, text::Line};
 
 use super::{put, span, window};
 use crate::{
-    tui::{command::Cmd, keymap::Context, model::{Confirm, Model}, text, theme::Role},
+    tui::{
+        command::Cmd,
+        keymap::Context,
+        model::{Confirm, Model},
+        text,
+        theme::Role,
+    },
     wire::SafeText,
 };
 

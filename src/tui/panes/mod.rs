@@ -114,12 +114,7 @@ pub(crate) fn title(model: &Model, text: &str, focused: bool) -> Line<'static> {
 pub(crate) fn window(model: &Model, frame: &mut Frame<'_>, area: Rect, size: (u16, u16), name: &str) -> Rect {
     let width = size.0.min(area.width);
     let height = size.1.min(area.height);
-    let place = Rect {
-        x: area.x + (area.width - width) / 2,
-        y: area.y + (area.height - height) / 3,
-        width,
-        height,
-    };
+    let place = Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 3, width, height };
     Clear.render(place, frame.buffer_mut());
     frame.buffer_mut().set_style(place, model.theme.style(Role::Overlay));
     let title = title(model, &text::truncate_end(name, usize::from(width.saturating_sub(4)), model.ascii), true);

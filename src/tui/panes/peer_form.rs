@@ -4,7 +4,11 @@ use ratatui::{Frame, layout::Rect, text::Line};
 
 use super::{picker, put, span, window};
 use crate::{
-    tui::{model::{Model, PeerForm}, text, theme::Role},
+    tui::{
+        model::{Model, PeerForm},
+        text,
+        theme::Role,
+    },
     wire::SafeText,
 };
 

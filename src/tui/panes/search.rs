@@ -67,10 +67,8 @@ fn matches(text: &str, words: &[String]) -> Vec<std::ops::Range<usize>> {
     if lower.len() != text.len() {
         return Vec::new();
     }
-    let mut found: Vec<std::ops::Range<usize>> = words
-        .iter()
-        .filter_map(|word| lower.find(word.as_str()).map(|start| start..start + word.len()))
-        .collect();
+    let mut found: Vec<std::ops::Range<usize>> =
+        words.iter().filter_map(|word| lower.find(word.as_str()).map(|start| start..start + word.len())).collect();
     found.sort_by_key(|range| range.start);
     found.dedup_by(|next, before| next.start < before.end);
     found

@@ -55,7 +55,9 @@ fn keys(model: &Model, width: usize) -> Vec<Span<'static>> {
         Focus::Composer => (Context::Composer, &[(Cmd::ComposerSend, "send"), (Cmd::ModeCycle, "mode")]),
         Focus::Conversation => (Context::Conversation, &[(Cmd::MessageReply, "reply"), (Cmd::MessagePath, "path")]),
         Focus::Peers => (Context::Peers, &[(Cmd::ListAccept, "open"), (Cmd::TrustOpen(None), "trust")]),
-        Focus::Health => (Context::Health, &[(Cmd::TransportToggle(None), "on/off"), (Cmd::TransportProbe(None), "probe")]),
+        Focus::Health => {
+            (Context::Health, &[(Cmd::TransportToggle(None), "on/off"), (Cmd::TransportProbe(None), "probe")])
+        }
         Focus::Path => (Context::Path, &[(Cmd::NavBack, "back")]),
     };
     let everywhere = [(Cmd::HelpShow, "help"), (Cmd::PaletteOpen, "commands"), (Cmd::SwitcherOpen, "go to")];

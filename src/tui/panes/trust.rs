@@ -20,7 +20,8 @@ const WIDTH: u16 = 80;
 
 /// Draws the panel.
 pub(crate) fn draw(model: &Model, whose: &Whose, top: usize, frame: &mut Frame<'_>, area: Rect) {
-    let mut sheet_lines = Lines { model, width: usize::from(WIDTH.min(area.width).saturating_sub(2)), lines: Vec::new() };
+    let mut sheet_lines =
+        Lines { model, width: usize::from(WIDTH.min(area.width).saturating_sub(2)), lines: Vec::new() };
     let name = match whose {
         Whose::Mine => {
             sheet_lines.mine();
@@ -162,7 +163,8 @@ impl Lines<'_> {
     fn qr(&mut self, key: &Fingerprint) {
         self.heading("The fingerprint as a QR code");
         for row in text::qr(&format!("OPENPGP4FPR:{key}"), self.model.ascii) {
-            self.lines.push(Line::from(vec![span(self.model, Role::Overlay, "  "), span(self.model, Role::QrCode, row)]));
+            self.lines
+                .push(Line::from(vec![span(self.model, Role::Overlay, "  "), span(self.model, Role::QrCode, row)]));
         }
     }
 

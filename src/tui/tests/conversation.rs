@@ -110,7 +110,10 @@ fn jumps_to_a_day_and_to_what_is_quoted() {
 
 #[test]
 fn a_state_overtakes_no_page_and_never_goes_back() {
-    use crate::{delivery::MessageState, tui::testing::{delivered, own, transport}};
+    use crate::{
+        delivery::MessageState,
+        tui::testing::{delivered, own, transport},
+    };
     let mut screen = long(10);
     let general = conversation(0xA1, "general");
     let mine = own(11, &general, "mine", delivered("tcp", 3));

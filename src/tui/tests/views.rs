@@ -94,12 +94,7 @@ fn the_trust_panel_shows_what_to_compare() {
 fn a_failover_is_seen_and_found_again_in_the_log() {
     let mut screen = opened();
     let reason = Reason::new(ReasonKind::Unreachable, "connection refused");
-    let event = Event::Failover {
-        envelope_id: id(15),
-        from: transport("noise"),
-        to: Some(transport("file")),
-        reason,
-    };
+    let event = Event::Failover { envelope_id: id(15), from: transport("noise"), to: Some(transport("file")), reason };
     screen.feed(Msg::Event(Box::new(event)));
     screen.sees("noise -> file").sees("failed").sees("taken");
     screen.pass(1_600).misses("taken").pass(6_000).misses("noise -> file");

@@ -205,7 +205,8 @@ fn panes(model: &mut Model, cmd: &Cmd, out: &mut Effects) -> bool {
         }
         _ => return false,
     }
-    let remembered = [Cmd::PaneSplit, Cmd::PaneClose, Cmd::PaneGrow, Cmd::PaneShrink, Cmd::PanelPeers, Cmd::PanelHealth];
+    let remembered =
+        [Cmd::PaneSplit, Cmd::PaneClose, Cmd::PaneGrow, Cmd::PaneShrink, Cmd::PanelPeers, Cmd::PanelHealth];
     if remembered.contains(cmd) {
         out.push(Effect::SaveLayout(model.layout.clone()));
     }
@@ -493,7 +494,8 @@ fn transports(model: &mut Model, cmd: &Cmd, out: &mut Effects) -> bool {
         Cmd::TransportDisable(_) => out.push(switch(false)),
         Cmd::TransportToggle(_) => out.push(switch(off)),
         Cmd::TransportProbe(_) => {
-            let text = if matches!(health.breaker, Breaker::Closed) { "" } else { "Probing; the breaker decides by it" };
+            let text =
+                if matches!(health.breaker, Breaker::Closed) { "" } else { "Probing; the breaker decides by it" };
             out.push(Effect::Call(Tag::Done(text.to_owned()), Command::TransportProbe { transport }));
         }
         Cmd::TransportRaise(_) => out.push(priority(health.priority.saturating_sub(10))),

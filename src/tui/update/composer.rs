@@ -9,10 +9,28 @@ use crate::{
 
 /// Emoji that `:name:` completes to.
 pub(crate) const EMOJI: &[(&str, &str)] = &[
-    ("check", "✅"), ("clap", "👏"), ("cry", "😢"), ("eyes", "👀"), ("fire", "🔥"), ("heart", "❤️"), ("joy", "😂"),
-    ("key", "🔑"), ("lock", "🔒"), ("ok", "👌"), ("party", "🎉"), ("pray", "🙏"), ("rocket", "🚀"), ("seedling", "🌱"),
-    ("smile", "🙂"), ("star", "⭐"), ("thinking", "🤔"), ("thumbsdown", "👎"), ("thumbsup", "👍"), ("warning", "⚠️"),
-    ("wave", "👋"), ("x", "❌"),
+    ("check", "✅"),
+    ("clap", "👏"),
+    ("cry", "😢"),
+    ("eyes", "👀"),
+    ("fire", "🔥"),
+    ("heart", "❤️"),
+    ("joy", "😂"),
+    ("key", "🔑"),
+    ("lock", "🔒"),
+    ("ok", "👌"),
+    ("party", "🎉"),
+    ("pray", "🙏"),
+    ("rocket", "🚀"),
+    ("seedling", "🌱"),
+    ("smile", "🙂"),
+    ("star", "⭐"),
+    ("thinking", "🤔"),
+    ("thumbsdown", "👎"),
+    ("thumbsup", "👍"),
+    ("warning", "⚠️"),
+    ("wave", "👋"),
+    ("x", "❌"),
 ];
 
 /// Something was typed: the draft is to be saved.

@@ -3,7 +3,9 @@
 use super::{Effect, Effects, Tag};
 use crate::{
     node::{Command, HistoryQuery, Message, NoticeLevel},
-    tui::model::{Anchor, ConversationView, Focus, Loading, Model, Motion, Row, Side, SidebarRow, VIEWS_LOADED, of_peer},
+    tui::model::{
+        Anchor, ConversationView, Focus, Loading, Model, Motion, Row, Side, SidebarRow, VIEWS_LOADED, of_peer,
+    },
     wire::{Conversation, Timestamp},
 };
 
@@ -71,16 +73,10 @@ pub(super) fn fetch_latest(view: &mut ConversationView, conversation: &Conversat
 }
 
 /// Asks for the messages around a place.
-pub(super) fn fetch_around(
-    view: &mut ConversationView,
-    conversation: &Conversation,
-    position: u64,
-    out: &mut Effects,
-) {
+pub(super) fn fetch_around(view: &mut ConversationView, conversation: &Conversation, position: u64, out: &mut Effects) {
     view.loading = Some(Loading::Around { position });
     view.halves = (None, None);
-    let older =
-        HistoryQuery { before: Some(position.saturating_add(1)), ..query(conversation, PAGE / 2) };
+    let older = HistoryQuery { before: Some(position.saturating_add(1)), ..query(conversation, PAGE / 2) };
     let newer = HistoryQuery { after: Some(position), ..query(conversation, PAGE / 2) };
     out.push(Effect::Call(Tag::AroundOlder(conversation.clone(), position), Command::History(older)));
     out.push(Effect::Call(Tag::AroundNewer(conversation.clone(), position), Command::History(newer)));
@@ -88,7 +84,12 @@ pub(super) fn fetch_around(
 
 /// Asks for more where the eye comes near an edge of what is in memory. `first` and `last` are the indices of the
 /// outermost messages on the screen.
-pub(crate) fn fetch_near(view: &mut ConversationView, conversation: &Conversation, first: usize, last: usize) -> Option<Effect> {
+pub(crate) fn fetch_near(
+    view: &mut ConversationView,
+    conversation: &Conversation,
+    first: usize,
+    last: usize,
+) -> Option<Effect> {
     let (oldest, newest) = view.window.span()?;
     if view.loading.is_some() || view.refused {
         return None;
@@ -242,7 +243,9 @@ pub(super) fn seek_found(model: &mut Model, tag: Tag, found: &[Message], out: &m
     let Tag::Seek { conversation, target, low, high, candidate } = tag else { return };
     let middle = low + (high.saturating_sub(low)) / 2;
     let (low, high, candidate) = match found.first() {
-        Some(message) if message.timestamp < target => (message.position.max(middle.saturating_add(1)), high, candidate),
+        Some(message) if message.timestamp < target => {
+            (message.position.max(middle.saturating_add(1)), high, candidate)
+        }
         Some(message) => (low, middle, Some(message.position)),
         None => (low, middle, candidate),
     };

@@ -132,11 +132,8 @@ fn arguments(model: &Model, spec: &CommandSpec, text: &str, rest: &str) -> (Vec<
             label.clone()
         };
         let line = format!("{head}{word}");
-        let action = if more {
-            PickerAction::Fill(format!("{line} "))
-        } else {
-            PickerAction::Run(command::parse(&line).ok()?)
-        };
+        let action =
+            if more { PickerAction::Fill(format!("{line} ")) } else { PickerAction::Run(command::parse(&line).ok()?) };
         Some(PickerItem { label, note: String::new(), right: String::new(), action, matched: Vec::new() })
     });
     let hint = match command::parse(text) {

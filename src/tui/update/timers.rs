@@ -54,9 +54,7 @@ fn presence_ended(model: &Model) -> bool {
 
 /// Whether something on the screen shows seconds.
 fn counts_down(model: &Model) -> bool {
-    let waiting = |message: &crate::node::Message| {
-        matches!(&message.state, MessageState::Queued { next_try: Some(at), .. } if *at > model.now)
-    };
+    let waiting = |message: &crate::node::Message| matches!(&message.state, MessageState::Queued { next_try: Some(at), .. } if *at > model.now);
     let on_screen = |pane: &crate::tui::view::PaneRegion| {
         let conversation = model.layout.panes.get(pane.index).and_then(|p| p.conversation.as_ref());
         let Some(view) = conversation.and_then(|c| model.views.get(c)) else { return false };
