@@ -18,6 +18,7 @@ pub mod text;
 pub mod theme;
 pub mod update;
 pub mod view;
+pub mod wizard;
 
 #[cfg(test)]
 pub(crate) mod testing;

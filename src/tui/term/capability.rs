@@ -68,3 +68,53 @@ fn background(value: &str) -> Option<bool> {
     let index: u8 = value.rsplit(';').next()?.parse().ok()?;
     Some(!matches!(index, 7 | 9..=15))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn detect(env: &[(&str, &str)]) -> Capabilities {
+        let find = |name: &str| env.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        Capabilities::from_env(find, Overrides::default())
+    }
+
+    #[test]
+    fn colours_follow_the_environment() {
+        let cases: [(&[(&str, &str)], ColorDepth); 10] = [
+            (&[("TERM", "xterm-256color"), ("COLORTERM", "truecolor")], ColorDepth::True),
+            (&[("TERM", "xterm-kitty")], ColorDepth::True),
+            (&[("TERM", "xterm-direct")], ColorDepth::True),
+            (&[("TERM", "screen-256color")], ColorDepth::Indexed256),
+            (&[("TERM", "xterm")], ColorDepth::Ansi16),
+            (&[("TERM", "linux")], ColorDepth::Ansi16),
+            (&[("TERM", "vt100")], ColorDepth::Mono),
+            (&[("TERM", "dumb"), ("COLORTERM", "truecolor")], ColorDepth::Mono),
+            (&[("TERM", "xterm-256color"), ("NO_COLOR", "1")], ColorDepth::Mono),
+            (&[("TERM", "xterm-256color"), ("NO_COLOR", "")], ColorDepth::Indexed256),
+        ];
+        for (env, expected) in cases {
+            assert_eq!(detect(env).colors, expected, "{env:?}");
+        }
+    }
+
+    #[test]
+    fn unicode_follows_the_locale_and_the_user() {
+        assert!(detect(&[("TERM", "xterm"), ("LANG", "de_DE.UTF-8")]).unicode);
+        assert!(detect(&[("TERM", "xterm"), ("LANG", "C"), ("LC_ALL", "C.utf8")]).unicode);
+        assert!(!detect(&[("TERM", "xterm"), ("LANG", "de_DE.UTF-8"), ("LC_ALL", "C")]).unicode);
+        assert!(!detect(&[("TERM", "xterm")]).unicode);
+        let env = |name: &str| Some(if name == "LANG" { "C.UTF-8" } else { "" }.to_owned());
+        assert!(!Capabilities::from_env(env, Overrides { ascii: true }).unicode);
+    }
+
+    #[test]
+    fn the_rest_is_told_too() {
+        let found = detect(&[("TERM", "xterm"), ("SSH_TTY", "/dev/pts/1"), ("COLORFGBG", "0;default;15")]);
+        assert!(found.remote && found.synchronized);
+        assert_eq!(found.dark, Some(false));
+        let found = detect(&[("TERM", "linux"), ("COLORFGBG", "15;0")]);
+        assert!(!found.remote && !found.synchronized);
+        assert_eq!(found.dark, Some(true));
+        assert_eq!(detect(&[]).dark, None);
+    }
+}

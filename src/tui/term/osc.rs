@@ -28,3 +28,30 @@ pub fn title(text: &SafeText) -> Vec<u8> {
 fn clean(text: &SafeText, chars: usize) -> String {
     text.as_str().chars().take(chars).map(|c| if c.is_control() || c == ';' { ' ' } else { c }).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_is_one_sequence_or_none() {
+        assert_eq!(copy("héllo\x1b").unwrap(), b"\x1b]52;c;aMOpbGxvGw==\x07");
+        assert!(copy(&"x".repeat(COPY_BYTES)).is_some());
+        assert!(copy(&"x".repeat(COPY_BYTES + 1)).is_none());
+    }
+
+    #[test]
+    fn foreign_text_cannot_leave_its_sequence() {
+        let evil = SafeText::body("a;b\x07\x1b]0;owned\n\u{9c}c");
+        for sequence in [notify(&evil, &evil), title(&evil)] {
+            let text = String::from_utf8(sequence).unwrap();
+            // Only our own sequences begin, and no line ends.
+            let begun = text.matches('\x1b').count();
+            assert_eq!(text.matches("\x1b]").count(), begun);
+            assert!(begun <= 2 && !text.contains(['\n', '\u{9c}']));
+            assert!(!text.contains("\x1b]0;"));
+        }
+        let long = SafeText::line(&"x".repeat(10_000));
+        assert!(notify(&long, &long).len() < 1_000 && title(&long).len() < 200);
+    }
+}

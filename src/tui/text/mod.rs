@@ -3,6 +3,7 @@
 //! Everything here is bounded: whatever a peer sends, the work is at most proportional to its length and to
 //! the caps below.
 
+mod code;
 mod figures;
 mod markdown;
 mod measure;
@@ -109,5 +110,5 @@ fn plain(text: &str, width: u16, style: Style) -> Vec<Line<'static>> {
         }
         lines.push(&[Span::styled(line.to_owned(), style)]);
     }
-    lines.finish()
+    lines.finish(true)
 }

@@ -6,7 +6,10 @@ use ratatui::{
 };
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::{LINES, measure::grapheme_width};
+use super::{
+    LINES,
+    measure::{self, grapheme_width},
+};
 
 /// Columns of a tab stop.
 const TAB: usize = 4;
@@ -44,12 +47,28 @@ impl Row {
         }
     }
 
-    fn append(&mut self, other: &mut Self) {
-        for span in other.spans.drain(..) {
-            let width = 0;
-            self.push(&span.content, width, span.style);
+    /// Takes blanks off the end.
+    fn trim_end(&mut self) {
+        while let Some(last) = self.spans.last_mut() {
+            let kept = last.content.trim_end().len();
+            self.width -= measure::width(&last.content[kept..]).min(self.width);
+            last.content.to_mut().truncate(kept);
+            if kept > 0 {
+                return;
+            }
+            self.spans.pop();
         }
+    }
+
+    /// Moves everything of `other` to the end.
+    fn append(&mut self, other: &mut Self) {
         self.width += std::mem::take(&mut other.width);
+        for span in other.spans.drain(..) {
+            match self.spans.last_mut() {
+                Some(last) if last.style == span.style => last.content.to_mut().push_str(&span.content),
+                _ => self.spans.push(span),
+            }
+        }
     }
 }
 
@@ -70,8 +89,11 @@ impl Lines {
     /// Appends styled text to the current line, wrapping where it gets too long.
     pub(super) fn push(&mut self, spans: &[Span<'_>]) {
         for span in spans {
-            for grapheme in span.content.graphemes(true) {
-                self.grapheme(grapheme, span.style);
+            if span.content.is_ascii() {
+                // Most text is: finding its characters costs nothing.
+                (0..span.content.len()).for_each(|at| self.grapheme(&span.content[at..=at], span.style));
+            } else {
+                span.content.graphemes(true).for_each(|grapheme| self.grapheme(grapheme, span.style));
             }
         }
     }
@@ -113,7 +135,7 @@ impl Lines {
         let width = grapheme_width(grapheme);
         let room = self.room();
         if width > room {
-            return self.letter("?", style);
+            return self.oversized(grapheme, style, room);
         }
         if self.line.width + self.word.width + width > room {
             if self.line.width > 0 && self.word.width + width <= room {
@@ -131,6 +153,39 @@ impl Lines {
         }
     }
 
+    /// A cluster that is wider than a whole line is taken apart, one part a line; a character that is still too
+    /// wide becomes `?`.
+    fn oversized(&mut self, cluster: &str, style: Style, room: usize) {
+        let mut part = String::new();
+        for c in cluster.chars() {
+            let mut longer = part.clone();
+            longer.push(c);
+            if grapheme_width(&longer) <= room {
+                part = longer;
+                continue;
+            }
+            self.part(&part, style);
+            let alone = c.encode_utf8(&mut [0; 4]).to_owned();
+            part = match grapheme_width(&alone) {
+                // It only changes what went before, where it has no room.
+                0 => String::new(),
+                width if width <= room => alone,
+                _ => "?".to_owned(),
+            };
+        }
+        self.part(&part, style);
+    }
+
+    fn part(&mut self, part: &str, style: Style) {
+        if !part.is_empty() {
+            self.settle_word();
+            if self.line.width > 0 {
+                self.break_line();
+            }
+            self.line.push(part, grapheme_width(part), style);
+        }
+    }
+
     fn settle_word(&mut self) {
         if !self.word.spans.is_empty() {
             let mut word = std::mem::take(&mut self.word);
@@ -140,6 +195,7 @@ impl Lines {
 
     /// Ends the line because it is full; an unsettled word goes to the next.
     fn break_line(&mut self) {
+        self.line.trim_end();
         self.emit();
         self.wrapped = true;
     }
@@ -149,6 +205,13 @@ impl Lines {
         self.settle_word();
         self.emit();
         self.wrapped = false;
+    }
+
+    /// Ends the line if there is text on it; a mark that waits for its text goes on waiting.
+    pub(super) fn fresh_text(&mut self) {
+        if self.line.width + self.word.width > 0 {
+            self.end_line();
+        }
     }
 
     /// Ends the line if there is anything on it.
@@ -179,9 +242,9 @@ impl Lines {
         self.first = first;
     }
 
-    /// What lines begin with now.
-    pub(super) fn prefix(&self) -> &Row {
-        &self.prefix
+    /// Takes back what only the next line would begin with.
+    pub(super) fn take_first(&mut self) -> Option<Row> {
+        self.first.take()
     }
 
     /// Whether no line was ended yet and nothing stands on the current one.
@@ -189,10 +252,11 @@ impl Lines {
         self.done.is_empty() && self.line.width + self.word.width == 0
     }
 
-    pub(super) fn finish(mut self) -> Vec<Line<'static>> {
+    /// The lines. An empty one at the end, after an [`Lines::end_line`], counts only with `empty_end`.
+    pub(super) fn finish(mut self, empty_end: bool) -> Vec<Line<'static>> {
         self.settle_word();
         let open = !self.line.spans.is_empty() || self.first.is_some();
-        if open || self.done.is_empty() || !self.wrapped {
+        if open || self.done.is_empty() || (empty_end && !self.wrapped) {
             self.emit();
         }
         if self.left_out > 0 {

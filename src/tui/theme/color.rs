@@ -85,21 +85,22 @@ fn luminance(rgb: [u8; 3]) -> f64 {
     0.2126 * r + 0.7152 * g + 0.0722 * b
 }
 
-/// A style in the colours of `depth`. Where colours fall together so that text would vanish in its
-/// background, the style is reversed instead.
-pub(super) fn adapt(style: Style, depth: ColorDepth) -> Style {
+/// A style in the colours of `depth`, on a page of the colour `page`. Where colours fall together so that text
+/// would vanish in its background, or a filled area in the page, the style is reversed instead.
+pub(super) fn adapt(style: Style, page: Option<Color>, depth: ColorDepth) -> Style {
     if depth == ColorDepth::True {
         return style;
     }
-    let mut adapted = Style { fg: None, bg: None, underline_color: None, ..style };
+    let mut adapted = Style { fg: None, bg: None, ..style };
+    let filled = is_filled(style, page);
     if depth == ColorDepth::Mono {
-        let filled = style.bg.is_some_and(|bg| bg != Color::Reset) && style.fg.is_some_and(|fg| fg != Color::Reset);
-        // A background of its own is what made it stand out.
-        return if filled && stands_out(style) { adapted.add_modifier(Modifier::REVERSED) } else { adapted };
+        return if filled { adapted.add_modifier(Modifier::REVERSED) } else { adapted };
     }
     adapted.fg = style.fg.map(|color| nearest(color, depth));
     adapted.bg = style.bg.map(|color| nearest(color, depth));
-    if adapted.fg == adapted.bg && style.fg != style.bg {
+    let text_vanishes = adapted.fg == adapted.bg && style.fg != style.bg;
+    let fill_vanishes = filled && adapted.bg == page.map(|color| nearest(color, depth));
+    if text_vanishes || fill_vanishes {
         adapted.fg = Some(Color::Reset);
         adapted.bg = Some(Color::Reset);
         adapted = adapted.add_modifier(Modifier::REVERSED);
@@ -107,10 +108,10 @@ pub(super) fn adapt(style: Style, depth: ColorDepth) -> Style {
     adapted
 }
 
-/// Whether the background is a bright fill rather than the page.
-fn stands_out(style: Style) -> bool {
-    match (style.fg.and_then(rgb), style.bg.and_then(rgb)) {
-        (Some(fg), Some(bg)) => luminance(bg) > luminance(fg),
+/// Whether the background is a fill that one is meant to notice, not just a shade of the page.
+fn is_filled(style: Style, page: Option<Color>) -> bool {
+    match (style.bg.and_then(rgb), page.and_then(rgb)) {
+        (Some(bg), Some(page)) => contrast(bg, page) >= 1.25,
         _ => false,
     }
 }
@@ -139,5 +140,5 @@ fn nearest_ansi(rgb: [u8; 3]) -> Color {
 fn distance(a: [u8; 3], b: [u8; 3]) -> u32 {
     let mean = (u32::from(a[0]) + u32::from(b[0])) / 2;
     let [r, g, b] = [0, 1, 2].map(|i| u32::from(a[i].abs_diff(b[i])).pow(2));
-    ((512 + mean) * r >> 8) + 4 * g + ((767 - mean) * b >> 8)
+    (((512 + mean) * r) >> 8) + 4 * g + (((767 - mean) * b) >> 8)
 }

@@ -46,8 +46,9 @@ impl Theme {
     /// The same theme in the colours that the terminal can show.
     #[must_use]
     pub fn adapted(mut self, depth: ColorDepth) -> Self {
+        let page = self.style(Role::Text).bg;
         for style in self.styles.values_mut() {
-            *style = color::adapt(*style, depth);
+            *style = color::adapt(*style, page, depth);
         }
         self
     }

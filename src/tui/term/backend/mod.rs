@@ -107,9 +107,12 @@ impl<W: Write> SparingBackend<W> {
         self.go(x, y);
         self.wear(Pen::of(cell), is_blank(cell.symbol()));
         // A last gate: whatever came this far, a cell never moves the cursor or talks to the terminal.
-        let symbol = if cell.symbol().contains(char::is_control) { "\u{FFFD}" } else { cell.symbol() };
+        let (symbol, width) = match cell.symbol() {
+            symbol if symbol.contains(char::is_control) => ("\u{FFFD}", 1),
+            symbol => (symbol, cell.cell_width()),
+        };
         self.body.extend_from_slice(symbol.as_bytes());
-        self.advance(x, y, symbol, cell.cell_width());
+        self.advance(x, y, symbol, width);
     }
 
     fn wear(&mut self, wanted: Pen, blank: bool) {
@@ -168,12 +171,14 @@ fn is_blank(symbol: &str) -> bool {
 fn is_certain(symbol: &str) -> bool {
     let mut chars = symbol.chars();
     let (Some(c), None) = (chars.next(), chars.next()) else { return false };
-    match c as u32 {
-        0x20..0x7F | 0xA1..0x300 | 0x370..0x483 => true,
-        0x2010..0x2028 | 0x2190..0x231A | 0x2500..0x25FB | 0x2713 | 0x2717 | 0x2800..0x2900 => true,
-        0x3041..0x3097 | 0x30A1..0x30FB | 0x4E00..0xA000 | 0xAC00..0xD7A4 | 0xFFFD => true,
-        _ => false,
-    }
+    matches!(
+        c as u32,
+        0x20..0x7F | 0xA1..=0xAC | 0xAE..0x300 | 0x370..0x483 // Latin, Greek, Cyrillic
+            | 0x2010..0x2028 | 0x2190..0x231A | 0x2500..0x25FB // dashes, arrows, lines and blocks
+            | 0x2713 | 0x2717 | 0x2800..0x2900 // ticks, Braille
+            | 0x3041..0x3097 | 0x30A1..0x30FB | 0x4E00..0xA000 | 0xAC00..0xD7A4 // kana, Han, Hangul
+            | 0xFFFD
+    )
 }
 
 impl<W: Write> Backend for SparingBackend<W> {
