@@ -25,6 +25,7 @@ pub(super) fn run(model: &mut Model, cmd: &Cmd, out: &mut Effects) -> bool {
         Cmd::PeerVerify => trust_to(&peer, trust.max(TrustLevel::Verified)),
         Cmd::TrustRaise => trust_to(&peer, raised(trust)),
         Cmd::TrustLower => trust_to(&peer, lowered(trust)),
+        Cmd::PeerAccept => (format!("{peer} is accepted"), Command::RequestAccept { peer }),
         Cmd::PeerBlock => (format!("{peer} is blocked"), Command::Block { peer, blocked: true }),
         Cmd::PeerUnblock => (format!("{peer} is no longer blocked"), Command::Block { peer, blocked: false }),
         Cmd::PeerMute => {
