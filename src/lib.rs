@@ -4,6 +4,7 @@
 //! `ARCHITECTURE.md` names the rooms and who may know whom; a room imports only rooms below it:
 //! `wire`, `pgp` < `identity`, `home`, `delivery` < `store`, `transport` < `node` < the faces.
 
+pub mod cli;
 pub mod delivery;
 pub mod demo;
 pub mod home;
