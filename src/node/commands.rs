@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     delivery::{Input, PlanRequest},
-    wire::{Conversation, EnvelopeId, SafeText, Urgency},
+    wire::{Conversation, EnvelopeId, Fingerprint, SafeText, Urgency},
 };
 
 impl Core {
@@ -25,6 +25,10 @@ impl Core {
             Command::Peers => {
                 let peers = self.people.book.iter().map(|peer| self.peer_view(peer)).collect();
                 answer.give(Ok(Reply::Peers(peers)));
+            }
+            Command::Peer { peer } => {
+                let found = self.find_peer(&peer).map(|profile| Reply::Peer(Box::new(self.peer_view(&profile))));
+                answer.give(found);
             }
             Command::PeerAdd(add) => self.peer_add(add, answer),
             Command::PeerRemove { peer } => self.peer_remove(&peer, answer),
@@ -45,6 +49,7 @@ impl Core {
             Command::TransportPriority { transport, priority } => {
                 self.transport_priority(&transport, priority, answer);
             }
+            Command::TransportReload { transport } => self.transport_reload(transport, answer),
             Command::TransportProbe { transport } => self.transport_probe(&transport, answer),
             Command::RouteExplain { .. } => answer.give(self.explain(command)),
             Command::KeyExport { peer } => answer.give(self.key_export(peer)),
@@ -226,6 +231,11 @@ impl Core {
     }
 
     fn history(&self, query: super::HistoryQuery, answer: Answer) {
+        // The messages of a peer that was removed stay; they are asked for by its whole fingerprint.
+        let gone = query.peer.as_ref().and_then(|peer| peer.parse::<Fingerprint>().ok());
+        if let Some(key) = gone.filter(|key| self.people.book.by_key(key).is_none()) {
+            return self.query(answer, move |q| q.history(Some(key), &query));
+        }
         match query.peer.as_ref().map(|peer| self.find_peer(peer)).transpose() {
             Ok(peer) => {
                 let key = peer.as_ref().map(|peer| peer.fingerprint);

@@ -11,7 +11,7 @@ use tokio::{
 use tokio_util::codec::{Framed, LinesCodec};
 
 use super::{
-    NodeError, NodeErrorKind, NodeHandle,
+    EventStream, NodeError, NodeErrorKind, NodeHandle,
     rpc::{Asked, LINE_BYTES_MAX, Line, Request},
 };
 
@@ -78,13 +78,16 @@ async fn serve(stream: UnixStream, node: NodeHandle) {
         while tasks.try_join_next().is_some() {}
         match parse(&line) {
             Ok((id, Asked::Subscribe)) => {
-                tasks.spawn(forward_events(node.clone(), answers.clone(), id));
+                // Subscribed here, so that nothing which the face's next request causes is missed.
+                tasks.spawn(forward_events(node.subscribe(), answers.clone(), id));
             }
             Ok((id, Asked::Command(command))) => {
                 let Ok(slot) = calls.clone().acquire_owned().await else { break };
-                let (node, answers) = (node.clone(), answers.clone());
+                let answers = answers.clone();
+                // Asked here, so that a face's commands are taken up in its order.
+                let answer = node.ask(*command).await;
                 tasks.spawn(async move {
-                    let line = Line::answer(id, node.call(*command).await);
+                    let line = Line::answer(id, answer.await);
                     // The face may have hung up before its answer.
                     let _ = answers.send(line).await;
                     drop(slot);
@@ -113,8 +116,7 @@ fn parse(line: &str) -> Result<(serde_json::Value, Asked), (serde_json::Value, N
     }
 }
 
-async fn forward_events(node: NodeHandle, to: mpsc::Sender<Line>, id: serde_json::Value) {
-    let mut events = node.subscribe();
+async fn forward_events(mut events: EventStream, to: mpsc::Sender<Line>, id: serde_json::Value) {
     if to.send(Line::answer(id, Ok(super::Reply::Done))).await.is_err() {
         return;
     }
