@@ -22,7 +22,7 @@ pub struct TuiArgs {
     #[arg(long, value_name = "NAME")]
     pub keymap: Option<String>,
     /// Most frames a second [default: ui.fps of config.yml]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=240))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=60))]
     pub fps: Option<u16>,
     /// Only ASCII on the screen
     #[arg(long)]
@@ -30,6 +30,9 @@ pub struct TuiArgs {
     /// No flashes and no movement
     #[arg(long)]
     pub reduced_motion: bool,
+    /// Leave the mouse to the terminal, so that its own selection works
+    #[arg(long)]
+    pub no_mouse: bool,
     /// Read the passphrase of the private key from the first line of this file
     #[arg(long, env = "SKCOMM_PASSPHRASE_FILE", value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub passphrase_file: Option<PathBuf>,
