@@ -181,7 +181,9 @@ fn a_message_between_two_daemons_is_delivered_and_printed() {
     assert_eq!(message["envelope_id"], sent[0]["envelope_id"]);
     assert_eq!((&message["from"], &message["to"]), (&"Opus".into(), &"Lumina".into()));
     assert_eq!((&message["type"], &message["thread_id"]), (&"message".into(), &"plans".into()));
-    assert!(message["content"].as_str().unwrap().starts_with("hello") && !message["content"].to_string().contains('\u{1b}'));
+    assert!(
+        message["content"].as_str().unwrap().starts_with("hello") && !message["content"].to_string().contains('\u{1b}')
+    );
     assert!(lumina.json(&["receive"]).1.is_empty(), "read messages are not printed again");
 
     let id = message["envelope_id"].as_str().unwrap();
@@ -223,7 +225,9 @@ fn refusals_have_their_codes_and_say_what_to_do() {
     let (code, held) = opus.json(&["send", "--to", "Keyless", "hi"]);
     assert_eq!((code, &held[0]["state"], &held[0]["reason"]["kind"]), (3, &"held".into(), &"no_key".into()));
 
-    for usage in [&["send", "--json"][..], &["explode", "--json"], &["send", "--to", "x", "--mode", "smoke", "hi", "--json"]] {
+    for usage in
+        [&["send", "--json"][..], &["explode", "--json"], &["send", "--to", "x", "--mode", "smoke", "hi", "--json"]]
+    {
         let output = opus.run(usage);
         assert_eq!(output.status.code(), Some(2), "{output:?}");
         assert_eq!(error(&output)["error"], "usage");
@@ -250,6 +254,59 @@ fn the_passphrase_comes_from_a_file_and_must_be_right() {
         assert_eq!((output.status.code(), &error(&output)["error"]), (Some(1), &"passphrase".into()), "{output:?}");
     }
     assert!(place.ok(&["identity"]).contains("Opus"), "needs no passphrase");
+}
+
+#[test]
+fn a_revoked_key_reaches_a_peer_by_import_and_is_written_to_no_more() {
+    let (_shared, opus, lumina) = pair();
+    let revoked = lumina.dir.path().join("revoked.asc");
+    let revoked = revoked.to_str().unwrap();
+    let unsure = lumina.run(&["keys", "revoke", "--json"]);
+    assert_eq!((unsure.status.code(), &error(&unsure)["error"]), (Some(1), &"input".into()));
+    lumina.ok(&["keys", "revoke", "--yes", "-o", revoked]);
+    assert!(lumina.ok(&["identity"]).contains("revoked"));
+    opus.ok(&["keys", "import", revoked, "--name", "Lumina"]);
+    let output = opus.run(&["send", "--to", "Lumina", "--json", "hi"]);
+    assert_eq!((output.status.code(), &error(&output)["error"]), (Some(4), &"refused".into()), "{output:?}");
+}
+
+#[test]
+fn a_bad_relay_address_is_refused_before_anything_is_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = Place { shared: dir.path().to_owned(), dir };
+    let output = place.run(&["init", "--name", "Opus", "--no-passphrase", "--relay", "https://x", "--json"]);
+    assert_eq!((output.status.code(), &error(&output)["error"]), (Some(1), &"input".into()));
+    assert!(!place.home().exists());
+}
+
+#[test]
+fn following_prints_what_comes_and_a_closed_pipe_is_no_error() {
+    let (_shared, opus, lumina) = pair();
+    let (_a, _b) = (opus.daemon(), lumina.daemon());
+    let mut follower = lumina.command(&["receive", "--follow", "--json"]).spawn().unwrap();
+    let mut lines = BufReader::new(follower.stdout.take().unwrap());
+    for text in ["one", "two"] {
+        opus.ok(&["send", "--to", "Lumina", "--wait", "20", text]);
+        let mut line = String::new();
+        lines.read_line(&mut line).unwrap();
+        assert_eq!(serde_json::from_str::<Value>(&line).unwrap()["content"], text);
+    }
+    drop(lines);
+    opus.ok(&["send", "--to", "Lumina", "--wait", "20", "three"]);
+    let output = follower.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), b"".as_slice()), "{output:?}");
+}
+
+#[test]
+fn the_relay_says_where_it_listens_and_stops_at_a_signal() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = Place { shared: dir.path().to_owned(), dir };
+    let mut child = place.command(&["serve", "--listen", "127.0.0.1:0", "--json"]).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let said: Value = serde_json::from_str(&line).unwrap();
+    assert!(said["url"].as_str().unwrap().starts_with("ws://127.0.0.1:"));
+    assert_eq!(Daemon(child).terminate(), Some(0));
 }
 
 #[test]
