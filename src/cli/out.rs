@@ -11,7 +11,6 @@ pub(super) struct Out {
     to: Box<dyn Write + Send>,
     json: bool,
     colour: bool,
-    width: usize,
 }
 
 /// How a piece of text is set apart on a terminal. The text says the same without it.
@@ -29,24 +28,12 @@ impl Out {
         let stdout = io::stdout();
         let terminal = stdout.is_terminal();
         let colour = terminal && !json && colours_wanted();
-        let width = if terminal { terminal_width() } else { usize::MAX };
-        Self { to: Box::new(io::BufWriter::new(stdout)), json, colour, width }
-    }
-
-    /// Into `to`, without colours.
-    #[cfg(test)]
-    pub(super) fn into_writer(to: Box<dyn Write + Send>, json: bool) -> Self {
-        Self { to, json, colour: false, width: usize::MAX }
+        Self { to: Box::new(io::BufWriter::new(stdout)), json, colour }
     }
 
     /// Whether results are JSON objects.
     pub(super) fn json(&self) -> bool {
         self.json
-    }
-
-    /// Columns of the terminal; without one there is no bound.
-    pub(super) fn width(&self) -> usize {
-        self.width
     }
 
     /// Writes a line.
@@ -89,8 +76,4 @@ impl Out {
 pub(super) fn colours_wanted() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
         && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
-}
-
-fn terminal_width() -> usize {
-    rustix::termios::tcgetwinsize(io::stdout()).ok().map_or(80, |size| usize::from(size.ws_col)).max(20)
 }

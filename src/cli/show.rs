@@ -41,7 +41,11 @@ pub(super) fn message(out: &mut Out, message: &Message) -> Result<(), CliError> 
         format!("{from} -> {} #{thread} ({})", message.to, state(&message.state))
     };
     let head = format!("{}  {place}", time(message.timestamp));
-    out.line(format!("{}  {}", out.paint(Paint::Bold, &head), out.paint(Paint::Dim, &message.envelope_id.to_string())))?;
+    out.line(format!(
+        "{}  {}",
+        out.paint(Paint::Bold, &head),
+        out.paint(Paint::Dim, &message.envelope_id.to_string())
+    ))?;
     message.content.as_str().lines().try_for_each(|line| out.line(format!("  {line}")))
 }
 

@@ -4,13 +4,15 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::outcome::CliError;
 
-/// Waits for SIGINT or SIGTERM. From the first poll on they no longer end the process.
-pub(super) async fn asked_to_stop() -> Result<(), CliError> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+/// Waits for SIGINT or SIGTERM. From the call on they no longer end the process.
+pub(super) fn asked_to_stop() -> impl Future<Output = Result<(), CliError>> + Send {
+    let (interrupt, terminate) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    async move {
+        let (mut interrupt, mut terminate) = (interrupt?, terminate?);
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        Ok(())
     }
-    Ok(())
 }

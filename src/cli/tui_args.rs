@@ -6,8 +6,13 @@ use clap::Parser;
 
 /// The screen: encrypted messages between people and agents, over every transport at hand.
 #[derive(Clone, Debug, Default, Parser)]
-#[command(name = "skcomm-tui", version, max_term_width = 110, after_help = "\
-Try it without any set-up: skcomm-tui --demo. The command line is `skcomm`; it also works while the screen is open.")]
+#[command(
+    name = "skcomm-tui",
+    version,
+    max_term_width = 110,
+    after_help = "\
+Try it without any set-up: skcomm-tui --demo. The command line is `skcomm`; it also works while the screen is open."
+)]
 pub struct TuiArgs {
     /// The home folder [default: $SKCOMM_HOME, else ~/.skcomm]
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]

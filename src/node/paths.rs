@@ -119,11 +119,7 @@ impl Core {
     }
 
     fn context(&self, id: &TransportId) -> Context {
-        Context {
-            id: id.clone(),
-            authenticator: Arc::new(self.me.clone()),
-            data_dir: self.home.transport_data_dir(id),
-        }
+        Context { id: id.clone(), authenticator: Arc::new(self.me.clone()), data_dir: self.home.transport_data_dir(id) }
     }
 
     /// Tells the delivery machine of a transport's configuration.
@@ -329,11 +325,9 @@ impl Core {
     pub(super) fn transport_reload(&self, id: TransportId, answer: Answer) {
         let (home, wanted) = (self.home.clone(), id.clone());
         let reading = tokio::task::spawn_blocking(move || home.transport(&wanted).map_err(|e| e.to_string()));
-        self.later(reading, move |core, read| {
-            match read.map_err(|e| e.to_string()).and_then(|read| read) {
-                Ok(config) => core.replace_transport(id, config, answer),
-                Err(text) => answer.give(Err(NodeError::new(NodeErrorKind::Invalid, text))),
-            }
+        self.later(reading, move |core, read| match read.map_err(|e| e.to_string()).and_then(|read| read) {
+            Ok(config) => core.replace_transport(id, config, answer),
+            Err(text) => answer.give(Err(NodeError::new(NodeErrorKind::Invalid, text))),
         });
     }
 

@@ -1,5 +1,6 @@
 //! Tests of the whole: real nodes, real transports, the real binaries.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
+mod cli;
 mod nodes;
 mod support;

@@ -53,6 +53,8 @@ fn command_section(command: &clap::Command, page: &mut Vec<u8>) -> std::io::Resu
     for line in text.lines() {
         match line {
             ".SH DESCRIPTION" => {}
+            // Each part begins with the same definition of an apostrophe; the title has it already.
+            line if line.starts_with(".ie ") || line.starts_with(".el ") => {}
             line if line.starts_with(".SH ") => page.extend_from_slice(b".PP\n"),
             line => {
                 page.extend_from_slice(line.as_bytes());

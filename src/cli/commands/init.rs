@@ -1,5 +1,7 @@
 //! `init`: from nothing to an identity.
 
+use std::sync::Arc;
+
 use crate::{
     cli::{
         args::InitArgs,
@@ -8,9 +10,13 @@ use crate::{
         passphrase,
         session::Place,
     },
-    delivery::TransportId,
+    delivery::{Reason, ReasonKind, TransportId},
     node::{NewIdentity, SetupError, create_identity},
-    transport::registry::TransportConfig,
+    transport::{
+        Authenticator, Context,
+        registry::{self, TransportConfig},
+    },
+    wire::Fingerprint,
 };
 
 pub(super) async fn run(place: &Place, args: InitArgs, out: &mut Out) -> Result<Outcome, CliError> {
@@ -18,6 +24,7 @@ pub(super) async fn run(place: &Place, args: InitArgs, out: &mut Out) -> Result<
         return Err(SetupError::Exists(place.home.root().display().to_string()).into());
     }
     let transports = transports(&args)?;
+    check(place, &transports)?;
     let place_to_make = place.clone();
     let made = tokio::task::spawn_blocking(move || {
         let passphrase = match (args.no_passphrase, place_to_make.passphrase.read()?) {
@@ -35,6 +42,34 @@ pub(super) async fn run(place: &Place, args: InitArgs, out: &mut Out) -> Result<
         next_steps(place, protected, out)?;
     }
     Ok(Outcome::Done)
+}
+
+/// Refuses a setting that its transport would refuse, before anything is made.
+fn check(place: &Place, transports: &[(TransportId, TransportConfig)]) -> Result<(), CliError> {
+    for (id, config) in transports {
+        let context =
+            Context { id: id.clone(), authenticator: Arc::new(Nobody), data_dir: place.home.transport_data_dir(id) };
+        registry::build(config, context).map_err(|e| CliError::Input(format!("the transport {id}: {e}")))?;
+    }
+    Ok(())
+}
+
+/// Who we are before there is a key. Settings are checked without asking.
+struct Nobody;
+
+impl Authenticator for Nobody {
+    fn fingerprint(&self) -> Fingerprint {
+        // Twenty bytes always make one.
+        Fingerprint::from_bytes(&[0; 20]).unwrap_or_else(|_| unreachable!("20 bytes make a fingerprint"))
+    }
+
+    fn certificate(&self) -> String {
+        String::new()
+    }
+
+    fn sign(&self, _: &[u8]) -> Result<String, Reason> {
+        Err(Reason::new(ReasonKind::NoKey, "there is no key yet"))
+    }
 }
 
 fn next_steps(place: &Place, protected: bool, out: &mut Out) -> Result<(), CliError> {

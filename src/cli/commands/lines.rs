@@ -3,7 +3,11 @@
 //! Every message has its id before it is given to the node. If the node goes away, another is found (or started) and
 //! asked for what it knows of each id; what it does not know is given to it again. So no line is lost or doubled.
 
-use std::{collections::VecDeque, io::{BufRead, Read as _}, time::Duration};
+use std::{
+    collections::VecDeque,
+    io::{BufRead, Read as _},
+    time::Duration,
+};
 
 use futures_util::{
     StreamExt as _,

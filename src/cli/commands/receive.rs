@@ -1,7 +1,11 @@
 //! `receive`: what is unread, and with --follow what comes.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    time::Duration,
+};
 
+use futures_util::FutureExt as _;
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
@@ -14,13 +18,15 @@ use crate::{
         stop::asked_to_stop,
     },
     node::{Command, ConversationSummary, Event, EventStream, HistoryQuery, Message, NodeError, NodeErrorKind, Reply},
-    wire::{Conversation, Fingerprint},
+    wire::{Conversation, EnvelopeId, Fingerprint},
 };
 
 /// How long a node of our own listens when nothing else is said.
 const OWN_WAIT: u64 = 2;
 /// How long a node of our own waits for further messages after one came, and for its acks to leave.
 const QUIET: Duration = Duration::from_millis(300);
+/// Messages that are remembered as printed.
+const REMEMBERED: usize = 4096;
 /// Messages asked for at once.
 const PAGE: usize = 500;
 
@@ -32,6 +38,10 @@ struct Receiver<'a> {
     limit: usize,
     /// How far each conversation was printed.
     seen: BTreeMap<Conversation, u64>,
+    /// What was printed, the latest last: a message that overtook another is printed once, and so is the other.
+    printed: VecDeque<EnvelopeId>,
+    /// The conversations of which this run printed something.
+    touched: BTreeSet<Conversation>,
 }
 
 pub(super) async fn run(session: &Session, args: ReceiveArgs, out: &mut Out) -> Result<Outcome, CliError> {
@@ -41,7 +51,16 @@ pub(super) async fn run(session: &Session, args: ReceiveArgs, out: &mut Out) -> 
         None => None,
     };
     let limit = args.limit.map_or(usize::MAX, |limit| limit as usize);
-    let mut receiver = Receiver { session, events, peer, peek: args.peek, limit, seen: BTreeMap::new() };
+    let mut receiver = Receiver {
+        session,
+        events,
+        peer,
+        peek: args.peek,
+        limit,
+        seen: BTreeMap::new(),
+        printed: VecDeque::new(),
+        touched: BTreeSet::new(),
+    };
     for summary in receiver.conversations().await? {
         receiver.seen.insert(summary.conversation, summary.read_up_to.unwrap_or(0));
     }
@@ -54,6 +73,7 @@ pub(super) async fn run(session: &Session, args: ReceiveArgs, out: &mut Out) -> 
     let wait = args.wait.unwrap_or(if session.is_own() { OWN_WAIT } else { 0 });
     receiver.wait(Duration::from_secs(wait)).await?;
     receiver.print_new(out).await?;
+    receiver.print_overtaken(out).await?;
     Ok(Outcome::Done)
 }
 
@@ -113,8 +133,9 @@ impl Receiver<'_> {
                 None | Some(Event::Stopping) => {
                     return Err(NodeError::new(NodeErrorKind::Gone, "the node has stopped; start it again").into());
                 }
-                Some(event) if self.concerns(&event) => self.print_new(out).await?,
-                Some(_) => {}
+                Some(event) if !self.concerns(&event) => {}
+                Some(Event::Message(message)) => self.print(out, vec![*message]).await?,
+                Some(_) => self.print_new(out).await?,
             }
         }
     }
@@ -151,20 +172,52 @@ impl Receiver<'_> {
         }
     }
 
-    /// Prints what is new, and only then marks it read.
     async fn print_new(&mut self, out: &mut Out) -> Result<(), CliError> {
         let fresh = self.fresh().await?;
+        self.print(out, fresh).await
+    }
+
+    /// Messages that came while others were printed, with a place before those: they are marked read with them, so
+    /// they must be printed now or never are.
+    async fn print_overtaken(&mut self, out: &mut Out) -> Result<(), CliError> {
+        while let Some(Some(event)) = self.events.next().now_or_never() {
+            match event {
+                Event::Message(message) if self.concerns_early(&message) => self.print(out, vec![*message]).await?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn concerns_early(&self, message: &Message) -> bool {
+        let until = self.seen.get(&message.conversation()).copied().unwrap_or(0);
+        message.incoming() && self.printed_in(message) && message.position <= until
+    }
+
+    /// Whether this run has printed something of the message's conversation.
+    fn printed_in(&self, message: &Message) -> bool {
+        self.touched.contains(&message.conversation())
+    }
+
+    /// Prints what was not printed, and only then marks it read.
+    async fn print(&mut self, out: &mut Out, mut messages: Vec<Message>) -> Result<(), CliError> {
+        messages.retain(|message| !self.printed.contains(&message.envelope_id));
         let mut last = BTreeMap::new();
-        for message in &fresh {
+        for message in &messages {
             show::message(out, message)?;
             last.insert(message.conversation(), (message.position, message.envelope_id));
         }
         out.flush()?;
+        self.printed.extend(messages.iter().map(|message| message.envelope_id));
+        let surplus = self.printed.len().saturating_sub(REMEMBERED);
+        self.printed.drain(..surplus);
         for (conversation, (position, up_to)) in last {
+            let seen = self.seen.entry(conversation.clone()).or_insert(0);
+            *seen = position.max(*seen);
+            self.touched.insert(conversation.clone());
             if !self.peek {
-                self.session.call(Command::MarkRead { conversation: conversation.clone(), up_to }).await?;
+                self.session.call(Command::MarkRead { conversation, up_to }).await?;
             }
-            self.seen.insert(conversation, position);
         }
         Ok(())
     }

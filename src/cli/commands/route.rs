@@ -43,7 +43,9 @@ fn print(plan: &RoutePlan, out: &mut Out) -> Result<(), CliError> {
             parts.join(", ")
         ))?;
     }
-    plan.skipped.iter().try_for_each(|skipped| out.line(format!("-  {}  not used: {}", skipped.transport, skipped.reason)))
+    plan.skipped
+        .iter()
+        .try_for_each(|skipped| out.line(format!("-  {}  not used: {}", skipped.transport, skipped.reason)))
 }
 
 /// The whole story of one message.

@@ -28,7 +28,9 @@ pub(super) async fn run(place: &Place, args: ServeArgs, out: &mut Out) -> Result
     let relay = Relay::bind(config).await?;
     let address = relay.address();
     if out.json() {
-        out.object(&json!({ "event": "listening", "url": format!("{scheme}://{address}"), "pid": std::process::id() }))?;
+        out.object(
+            &json!({ "event": "listening", "url": format!("{scheme}://{address}"), "pid": std::process::id() }),
+        )?;
     } else {
         out.line(format!("the relay listens on {scheme}://{address}"))?;
     }
