@@ -14,10 +14,13 @@ use crate::{
 /// What can be knocked out, in the order in which messages take it.
 const TRANSPORTS: [&str; 3] = ["tcp", "relay", "file"];
 
+/// How to stop a relay, and its end.
+type Running = (oneshot::Sender<()>, JoinHandle<Result<(), ServeError>>);
+
 /// The relay, and how to stop it.
 pub(super) struct RunningRelay {
     config: RelayConfig,
-    running: Option<(oneshot::Sender<()>, JoinHandle<Result<(), ServeError>>)>,
+    running: Option<Running>,
 }
 
 impl RunningRelay {

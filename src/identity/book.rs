@@ -100,14 +100,13 @@ impl PeerBook {
     /// # Errors
     /// When none or more than one fits.
     pub fn find(&self, reference: &str) -> Result<&PeerProfile, LookupError> {
-        if let Some(peer) = self.peers.get(&reference.to_lowercase()) {
-            return Ok(peer);
-        }
+        let named = self.peers.get(&reference.to_lowercase());
         let fqid = reference.parse::<Fqid>().ok();
         let digits: String = reference.chars().filter(|c| *c != ' ').collect::<String>().to_ascii_uppercase();
         let is_key = digits.len() >= 8 && digits.bytes().all(|b| b.is_ascii_hexdigit());
         let fits = |peer: &&PeerProfile| {
-            (fqid.is_some() && peer.fqid == fqid)
+            named.is_some_and(|named| named.name == peer.name)
+                || (named.is_none() && fqid.is_some() && peer.fqid == fqid)
                 || (is_key && peer.fingerprint.is_some_and(|key| key.to_string().starts_with(&digits)))
         };
         let found: Vec<&PeerProfile> = self.peers.values().filter(fits).collect();
@@ -134,10 +133,12 @@ impl PeerBook {
         }
     }
 
-    /// Notes that `key` wants to take the pinned key's place. Returns whether that is news.
+    /// Notes that `key` wants to take the pinned key's place. Returns whether that is news. While one key is in
+    /// question no other can be, so that a flood of keys cannot push it aside, and a key that the user refused does
+    /// not come into question again.
     pub fn raise_conflict(&mut self, name: &PeerName, key: Fingerprint, now: Timestamp) -> bool {
         let Some(peer) = self.peers.get_mut(&name.folded()) else { return false };
-        if peer.conflict == Some(key) {
+        if peer.conflict.is_some() || peer.refused_keys.contains(&key) {
             return false;
         }
         peer.conflict = Some(key);
@@ -156,16 +157,23 @@ impl PeerBook {
             peer.heard = false;
             peer.note(now, format!("you accepted the new key {key}"));
         } else {
+            peer.refuse(key);
             peer.note(now, format!("you refused the key {key}"));
         }
         self.put(peer);
         self.get(name)
     }
 
-    /// A name not yet taken, as near as possible to what a stranger calls itself.
-    pub fn free_name(&self, claimed: &str, key: &Fingerprint) -> PeerName {
+    /// A name that is neither taken nor `own`, as near as possible to what a stranger calls itself.
+    pub fn free_name(&self, claimed: &str, key: &Fingerprint, own: &str) -> PeerName {
         let name = PeerName::nearest(claimed);
-        if self.get(&name).is_none() { name } else { name.suffixed(&key.short().to_lowercase()) }
+        let free = |name: &PeerName| self.get(name).is_none() && name.folded() != own.to_lowercase();
+        if free(&name) {
+            return name;
+        }
+        let short = name.suffixed(&key.short().to_lowercase());
+        // Eight digits can be brought about by trying keys; the whole fingerprint cannot.
+        if free(&short) { short } else { name.suffixed(&key.to_string().to_lowercase()) }
     }
 }
 
@@ -205,12 +213,39 @@ mod tests {
         assert_eq!(book.judge(&key(1), Some("new"), None), KeyVerdict::Stranger);
         assert!(book.raise_conflict(&name, key(1), now));
         assert!(!book.raise_conflict(&name, key(1), now), "the same conflict is no news");
+        assert!(!book.raise_conflict(&name, key(3), now), "one key is in question at a time");
+        assert_eq!(book.get(&name).unwrap().conflict, Some(key(1)));
         let kept = book.resolve_conflict(&name, false, now).unwrap();
         assert_eq!((kept.fingerprint, kept.conflict), (Some(key(0xAA)), None));
-        book.raise_conflict(&name, key(2), now);
+        assert!(!book.raise_conflict(&name, key(1), now), "a refused key does not come again");
+        assert!(book.raise_conflict(&name, key(2), now));
         let changed = book.resolve_conflict(&name, true, now).unwrap();
         assert_eq!((changed.fingerprint, changed.trust), (Some(key(2)), TrustLevel::Untrusted));
         assert!(book.by_key(&key(0xAA)).is_none());
+    }
+
+    #[test]
+    fn a_stranger_never_gets_a_name_that_is_taken() {
+        let mut book = book();
+        let mut squatter = PeerProfile::new(format!("lumina-{}", key(1).short()).parse().unwrap());
+        squatter.fingerprint = Some(key(7));
+        book.put(squatter);
+        for claimed in ["Lumina", "LUMINA", "me", "Me"] {
+            let name = book.free_name(claimed, &key(1), "me");
+            assert!(book.get(&name).is_none() && name.folded() != "me", "{claimed}: {name}");
+            assert_eq!(name.as_str().parse(), Ok(name.clone()));
+        }
+        assert_eq!(book.free_name("new", &key(1), "me").as_str(), "new");
+    }
+
+    #[test]
+    fn a_name_made_of_digits_does_not_hide_a_key() {
+        let mut book = book();
+        let mut posing = PeerProfile::new("AAAAAAAAAAAA".parse().unwrap());
+        posing.fingerprint = Some(key(9));
+        book.put(posing);
+        assert!(matches!(book.find("AAAAAAAAAAAA"), Err(LookupError::Ambiguous(..))));
+        assert_eq!(book.find(&key(0xAA).to_string()).unwrap().name.as_str(), "Lumina");
     }
 
     #[test]

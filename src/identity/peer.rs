@@ -41,6 +41,9 @@ pub struct PeerProfile {
     /// A key that wants to take the pinned one's place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conflict: Option<Fingerprint>,
+    /// Keys that the user refused to take for this peer, at most 64, the newest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused_keys: Vec<Fingerprint>,
     /// Whether a verified envelope ever came from it: then it holds our certificate and introductions end.
     #[serde(default, skip_serializing_if = "is_false")]
     pub heard: bool,
@@ -83,6 +86,7 @@ impl PeerProfile {
             muted: false,
             request: false,
             conflict: None,
+            refused_keys: Vec::new(),
             heard: false,
             key_history: Vec::new(),
         }
@@ -93,6 +97,14 @@ impl PeerProfile {
         self.key_history.push(PeerKeyEvent { at, what: what.into() });
         let excess = self.key_history.len().saturating_sub(64);
         self.key_history.drain(..excess);
+    }
+
+    /// Remembers that the user refused `key`.
+    pub fn refuse(&mut self, key: Fingerprint) {
+        self.refused_keys.retain(|refused| *refused != key);
+        self.refused_keys.push(key);
+        let excess = self.refused_keys.len().saturating_sub(64);
+        self.refused_keys.drain(..excess);
     }
 
     /// Adds a route unless it is there; routes over the same transport are kept beside each other.

@@ -79,7 +79,7 @@ impl Core {
         let (names, peer) = (self.people.names(), conversation.peer);
         self.write(
             move |store| {
-                let Some((position, _)) = store.message(&up_to)? else { return Ok(None) };
+                let Some((position, _)) = store.message_with(&peer, &up_to)? else { return Ok(None) };
                 let read = store.mark_read(&conversation, position)?;
                 Ok(Some((read, store.conversation(&conversation)?)))
             },

@@ -1,11 +1,7 @@
 //! The node's heart: one task that owns everything that changes. Slow work (cryptography, disk, network) runs
 //! elsewhere and comes back as a [`Done`] to be run here, so that nothing in this task ever waits.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt as _, future::BoxFuture, stream::FuturesOrdered};
 use tokio::sync::{broadcast, mpsc};
@@ -21,6 +17,7 @@ use super::{
     ledger::Ledger,
     paths::Paths,
     people::People,
+    throttle::Throttle,
     writer::Writer,
 };
 use crate::{
@@ -72,12 +69,20 @@ pub(super) struct Core {
 }
 
 /// What is only counted.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Counters {
     pub(super) refused: BTreeMap<String, u64>,
     pub(super) duplicates: u64,
-    /// When security notices were shown, so that a flood of forgeries does not become a flood of notices.
-    pub(super) notices: VecDeque<Duration>,
+    /// Refusals that are told of.
+    pub(super) shown: Throttle,
+    /// Those of them that interrupt the person.
+    pub(super) notices: Throttle,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self { refused: BTreeMap::new(), duplicates: 0, shown: Throttle::new(60), notices: Throttle::new(6) }
+    }
 }
 
 /// Where the core's work comes from.

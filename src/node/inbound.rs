@@ -4,11 +4,12 @@ use super::{
     Event, NoticeLevel,
     core::{Core, Done},
     refusal::Refusal,
+    strangers::Strangers,
     unseal::{Fresh, Meaning, Opened, Opener},
     views,
 };
 use crate::{
-    delivery::{AttemptRecord, Input, MessageState, TransportId},
+    delivery::{Input, MessageState, TransportId},
     identity::{Fqid, KeyVerdict, PeerName, PeerProfile, RouteEntry, TrustLevel},
     pgp::Certificate,
     store::{Insert, MessageRecord},
@@ -16,36 +17,31 @@ use crate::{
     wire::{Conversation, Digest, EnvelopeId, Fingerprint, ReplyRoute, SafeText, SealedBody, ThreadId},
 };
 
-/// Most strangers who may wait to be accepted.
-const REQUESTS_MAX: usize = 100;
-/// Most security notices a minute; more are only counted and logged.
-const NOTICES_A_MINUTE: usize = 6;
 /// Kinds of transports whose addresses a stranger may tell us: they lead to a network, never to our own disk.
 const KINDS_A_STRANGER_MAY_NAME: [&str; 2] = ["tcp", "websocket"];
 
 impl Core {
     /// Takes a frame: opens it on another thread and goes on in the order of arrival.
     pub(super) fn receive(&mut self, frame: Inbound) {
-        let opener = Opener { me: self.me.clone(), keys: self.keys.clone(), store: self.store.clone() };
+        let opener = Opener {
+            me: self.me.clone(),
+            keys: self.keys.clone(),
+            store: self.store.clone(),
+            strangers: self.people.strangers(),
+        };
         let now = self.clock.now().wall;
         let Inbound { via, frame, origin, receipt } = frame;
         let opening = tokio::task::spawn_blocking(move || opener.open(&frame, now));
         self.opening.push_back(Box::pin(async move {
-            match opening.await {
-                Ok(opened) => Box::new(move |core: &mut Self| core.opened(opened, via, &origin, receipt)) as Done,
-                Err(error) => Box::new(move |core: &mut Self| {
-                    core.notice(NoticeLevel::Error, format!("opening a frame failed: {error}"));
-                }),
-            }
+            let opened = outcome(opening.await);
+            Box::new(move |core: &mut Self| core.opened(opened, via, &origin, receipt)) as Done
         }));
     }
 
     fn opened(&mut self, opened: Result<Opened, Refusal>, via: TransportId, origin: &SafeText, receipt: Receipt) {
         let accepted = match opened {
             Ok(Opened::Known { envelope, digest }) => {
-                self.duplicate(envelope.from.fingerprint, envelope.envelope_id, digest, via.clone());
-                receipt.durable();
-                return;
+                return self.duplicate(envelope.from.fingerprint, envelope.envelope_id, digest, via, receipt);
             }
             Ok(Opened::Fresh(fresh)) => self.judge(&fresh).map(|trust| (fresh, trust)),
             Err(refusal) => Err(refusal),
@@ -63,22 +59,45 @@ impl Core {
         match self.people.book.judge(&body.from, body.from_name.as_deref(), fqid.as_ref()) {
             KeyVerdict::Pinned(name) => {
                 let Some(peer) = self.people.book.get(&name) else { return Ok(TrustLevel::Untrusted) };
-                if peer.blocked { Err(Refusal::Blocked(name.to_string())) } else { Ok(peer.trust) }
+                if peer.blocked {
+                    return Err(Refusal::Blocked(name.to_string()));
+                }
+                let trust = peer.trust;
+                self.within_bounds(fresh).map(|()| trust)
             }
             KeyVerdict::Conflict(name) => {
                 if let Some(certificate) = fresh.introduced.clone() {
                     self.raise_conflict(&name, certificate);
                 }
-                Err(Refusal::KeyConflict(name.to_string()))
+                // Only the key the user is asked about may be taken later.
+                let disputed = self.people.book.get(&name).is_some_and(|peer| peer.conflict == Some(body.from));
+                let name = name.to_string();
+                Err(if disputed { Refusal::KeyConflict(name) } else { Refusal::OtherKey(name) })
             }
             KeyVerdict::Stranger => {
                 let Some(certificate) = fresh.introduced.clone() else {
                     return Err(Refusal::UnknownSender(body.from));
                 };
                 self.admit_stranger(body, fqid, certificate)?;
-                Ok(TrustLevel::Untrusted)
+                self.within_bounds(fresh).map(|()| TrustLevel::Untrusted)
             }
         }
+    }
+
+    /// What people may leave here whom the user has not accepted is bounded.
+    fn within_bounds(&mut self, fresh: &Fresh) -> Result<(), Refusal> {
+        let (from, strangers) = (fresh.body.from, self.people.strangers());
+        if !strangers.contains(&from) || !matches!(fresh.meaning, Meaning::Keep) {
+            return Ok(());
+        }
+        if !Strangers::fits(views::content_text(&fresh.body.content).len()) {
+            return Err(Refusal::TooLargeForAStranger);
+        }
+        if !strangers.admit(&from) {
+            return Err(Refusal::TooManyStrangers);
+        }
+        self.people.count_stranger(&from);
+        Ok(())
     }
 
     /// The first key for a name is pinned. The stranger waits to be accepted and learns nothing until then.
@@ -88,17 +107,22 @@ impl Core {
         fqid: Option<Fqid>,
         certificate: Certificate,
     ) -> Result<(), Refusal> {
-        if self.people.book.iter().filter(|peer| peer.request).count() >= REQUESTS_MAX {
+        if !self.people.strangers().admit_another() {
             return Err(Refusal::TooManyStrangers);
         }
-        let key = certificate.fingerprint();
-        let name = self.people.book.free_name(body.from_name.as_deref().unwrap_or_default(), &key);
+        let (key, now) = (certificate.fingerprint(), self.clock.now().wall);
+        let claimed = body.from_name.as_deref().unwrap_or_default();
+        let name = self.people.book.free_name(claimed, &key, self.me.name());
         let mut peer = PeerProfile::new(name.clone());
         peer.fingerprint = Some(key);
-        peer.fqid = fqid;
         peer.request = true;
         peer.heard = true;
-        peer.note(self.clock.now().wall, "pinned: it wrote to you first");
+        peer.note(now, "pinned: it wrote to you first");
+        if fqid.is_some() && fqid.as_ref() == self.me.fqid() {
+            peer.note(now, "it claimed your own FQID");
+        } else {
+            peer.fqid = fqid;
+        }
         for route in &body.reply_to {
             if let Some(entry) = self.usable_route(route) {
                 peer.add_route(entry);
@@ -121,31 +145,25 @@ impl Core {
 
     fn accept(&mut self, fresh: Fresh, trust: TrustLevel, via: TransportId, receipt: Receipt) {
         let from = fresh.body.from;
-        self.heard_from(from, self.clock.now().wall);
+        // What was long under way is no fresh sign of life.
+        self.heard_from(from, fresh.body.timestamp.min(self.clock.now().wall));
         self.drive(Input::Heard { peer: from, via: via.clone() });
         match fresh.meaning {
             Meaning::Keep => self.keep(fresh, trust, via, receipt),
             Meaning::Acks(acks) => {
-                for (envelope_id, named) in acks {
-                    let via_named = named.and_then(|named| self.path_named(&envelope_id, &named));
-                    self.drive(Input::Acked { envelope_id, via: via_named, ack_via: via.clone() });
+                for (id, named) in acks {
+                    self.acked(from, id, named.as_deref(), &via);
                 }
                 receipt.durable();
             }
-            Meaning::Receipts(envelope_ids, at) => {
-                for envelope_id in envelope_ids {
-                    self.drive(Input::Read { envelope_id, at });
+            Meaning::Receipts(ids, at) => {
+                for id in ids {
+                    self.was_read(from, id, at, &via);
                 }
                 receipt.durable();
             }
             Meaning::Alive => receipt.durable(),
         }
-    }
-
-    /// Which of our paths the recipient means: it names the kind, the attempts tell which of that kind.
-    fn path_named(&self, id: &EnvelopeId, kind: &str) -> Option<TransportId> {
-        let used = self.machine.attempts(id).iter().map(|attempt: &AttemptRecord| &attempt.via);
-        used.rev().find(|via| self.paths.kind(via) == Some(kind)).cloned()
     }
 
     fn keep(&mut self, fresh: Fresh, trust: TrustLevel, via: TransportId, receipt: Receipt) {
@@ -162,10 +180,7 @@ impl Core {
                     record.late = late;
                     core.emit(Event::Message(Box::new(views::message(position, record, &names, me.name()))));
                 }
-                Ok(Insert::Duplicate) => {
-                    receipt.durable();
-                    core.duplicate(from, id, digest, via);
-                }
+                Ok(Insert::Duplicate) => core.duplicate(from, id, digest, via, receipt),
                 Ok(Insert::Forgery) => {
                     core.refuse(&Refusal::ReusedId, via, &SafeText::default(), receipt);
                 }
@@ -177,30 +192,31 @@ impl Core {
         );
     }
 
-    /// A known envelope came again: its sender may have missed the ack.
-    fn duplicate(&mut self, from: Fingerprint, id: EnvelopeId, digest: Digest, via: TransportId) {
+    /// A known envelope came again: its sender may have missed the ack. That the store knows it does not mean that
+    /// it is on the disk: the flush may have failed. So the ack waits for another one.
+    fn duplicate(&mut self, from: Fingerprint, id: EnvelopeId, digest: Digest, via: TransportId, receipt: Receipt) {
         self.counters.duplicates += 1;
-        self.ack(from, id, digest, &via);
         self.emit(Event::Duplicate { envelope_id: id, via: via.clone() });
+        let path = via.clone();
         self.write(
-            move |store| store.add_path(&id, &via),
-            |core, added| {
-                if let Err(error) = added {
-                    core.storage_failed("a path", &error);
+            move |store| Ok(store.add_path(&from, &id, &path)),
+            move |core, flushed| match flushed {
+                Ok(added) => {
+                    receipt.durable();
+                    core.ack(from, id, digest, &via);
+                    if let Err(error) = added {
+                        core.storage_failed("a path", &error);
+                    }
                 }
+                // As for a new one: the receipt is dropped unanswered.
+                Err(error) => core.storage_failed("a received message; it stays with its sender", &error),
             },
         );
     }
 
     fn refuse(&mut self, refusal: &Refusal, via: TransportId, origin: &SafeText, receipt: Receipt) {
         *self.counters.refused.entry(refusal.kind()).or_default() += 1;
-        let text = SafeText::line(&format!("{via}: refused a frame from {origin}: {refusal}"));
-        if refusal.concerns_security() && self.may_notice() {
-            self.notice(NoticeLevel::Security, text.as_str());
-        } else {
-            tracing::warn!(kind = refusal.kind(), "{text}");
-        }
-        self.emit(Event::Refused { via, reason: text });
+        self.show_refusal(via, &format!("refused a frame from {origin}: {refusal}"), refusal.concerns_security());
         if !refusal.is_temporary() {
             receipt.refused(refusal.reason());
         }
@@ -209,22 +225,21 @@ impl Core {
     /// A transport refused something before it was a frame.
     pub(super) fn refused_below(&mut self, via: TransportId, reason: &crate::delivery::Reason) {
         *self.counters.refused.entry("transport".to_owned()).or_default() += 1;
-        let text = SafeText::line(&format!("{via}: {reason}"));
-        tracing::warn!("{text}");
-        self.emit(Event::Refused { via, reason: text });
+        self.show_refusal(via, &reason.to_string(), false);
     }
 
-    fn may_notice(&mut self) -> bool {
+    /// Tells of a refusal, unless too many were told of lately; all are counted.
+    fn show_refusal(&mut self, via: TransportId, what: &str, security: bool) {
         let now = self.clock.now().mono;
-        let recent = &mut self.counters.notices;
-        while recent.front().is_some_and(|at| now.saturating_sub(*at).as_secs() >= 60) {
-            recent.pop_front();
+        let Some(untold) = self.counters.shown.pass(now) else { return };
+        let more = if untold == 0 { String::new() } else { format!(" (and {untold} more that were not shown)") };
+        let text = SafeText::line(&format!("{via}: {what}{more}"));
+        if security && self.counters.notices.pass(now).is_some() {
+            self.notice(NoticeLevel::Security, text.as_str());
+        } else {
+            tracing::warn!("{text}");
         }
-        let may = recent.len() < NOTICES_A_MINUTE;
-        if may {
-            recent.push_back(now);
-        }
-        may
+        self.emit(Event::Refused { via, reason: text });
     }
 
     /// [`super::Command::RequestAccept`].
@@ -239,6 +254,12 @@ impl Core {
             Ok(())
         });
     }
+}
+
+/// A defect while opening a hostile frame must not bring that frame back for ever: it counts as refused. Where the
+/// work was only cancelled, because the process ends, the frame may come again.
+fn outcome(opening: Result<Result<Opened, Refusal>, tokio::task::JoinError>) -> Result<Opened, Refusal> {
+    opening.unwrap_or_else(|error| Err(if error.is_panic() { Refusal::Crashed } else { Refusal::Stopping }))
 }
 
 fn incoming(fresh: Fresh, trust: TrustLevel, via: &TransportId, now: crate::wire::Timestamp) -> MessageRecord {
@@ -262,5 +283,22 @@ fn incoming(fresh: Fresh, trust: TrustLevel, via: &TransportId, now: crate::wire
         late: false,
         trust,
         digest: Some(*digest.as_bytes()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_frame_that_crashes_its_opening_is_refused_for_good() {
+        let crashed = tokio::task::spawn_blocking(|| -> Result<Opened, Refusal> { panic!("a defect") }).await;
+        let Err(refusal) = outcome(crashed) else { panic!("accepted") };
+        assert_eq!(refusal.kind(), "crashed");
+        assert!(!refusal.is_temporary(), "it must not come again");
+        let task = tokio::spawn(std::future::pending::<Result<Opened, Refusal>>());
+        task.abort();
+        let Err(refusal) = outcome(task.await) else { panic!("accepted") };
+        assert!(refusal.is_temporary(), "it was not looked at");
     }
 }

@@ -79,12 +79,12 @@ impl Core {
         }
         // An ack that came after the message was forgotten: the store knows the conversation.
         self.write(
-            move |store| match store.message(&id)? {
-                Some((_, record)) if !record.incoming => {
+            move |store| match store.outgoing(&id)? {
+                Some((_, record)) => {
                     store.set_state(&id, &state, retries)?;
                     Ok(Some((record.conversation, state)))
                 }
-                _ => Ok(None),
+                None => Ok(None),
             },
             move |core, found| match found {
                 Ok(Some((conversation, state))) => core.emit(Event::State { envelope_id: id, conversation, state }),

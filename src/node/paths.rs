@@ -64,6 +64,11 @@ impl Paths {
         self.running.iter().find(|(_, path)| path.config.kind == kind).map(|(id, _)| id)
     }
 
+    /// All transports of that kind.
+    pub(super) fn all_of_kind(&self, kind: &str) -> Vec<TransportId> {
+        self.running.iter().filter(|(_, path)| path.config.kind == kind).map(|(id, _)| id.clone()).collect()
+    }
+
     /// Checks a peer's address.
     pub(super) fn check_address(&self, id: &TransportId, address: &str) -> Result<(), NodeError> {
         let path = self.get(id)?;

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     Event, KeyEvent, KeyInfo, NodeError, NodeErrorKind, NoticeLevel, Peer, PeerAdd, Reply, core::Core, handle::Answer,
+    strangers::Strangers,
 };
 use crate::{
     delivery::{Input, Reason, ReasonKind},
@@ -25,13 +26,15 @@ pub(super) struct People {
     pub(super) book: PeerBook,
     names: Names,
     last_seen: BTreeMap<Fingerprint, Timestamp>,
+    /// Shared with the threads that open frames.
+    strangers: Arc<Strangers>,
     /// Certificates that want to take a pinned one's place.
     pub(super) conflicting: BTreeMap<Fingerprint, Certificate>,
 }
 
 impl People {
-    pub(super) fn new(book: PeerBook, conflicting: BTreeMap<Fingerprint, Certificate>) -> Self {
-        let mut people = Self { book, conflicting, ..Self::default() };
+    pub(super) fn new(book: PeerBook, strangers: Strangers, conflicting: BTreeMap<Fingerprint, Certificate>) -> Self {
+        let mut people = Self { book, strangers: Arc::new(strangers), conflicting, ..Self::default() };
         people.rename();
         people
     }
@@ -46,20 +49,54 @@ impl People {
         self.names = Arc::new(named.collect());
     }
 
+    /// Who waits to be accepted.
+    pub(super) fn strangers(&self) -> Arc<Strangers> {
+        self.strangers.clone()
+    }
+
+    /// A message of `key` is about to be kept.
+    pub(super) fn count_stranger(&mut self, key: &Fingerprint) {
+        Arc::make_mut(&mut self.strangers).count(key);
+    }
+
     fn put(&mut self, profile: PeerProfile) {
+        if let Some(key) = profile.fingerprint {
+            let strangers = Arc::make_mut(&mut self.strangers);
+            if profile.request && !profile.blocked {
+                strangers.enter(key);
+            } else {
+                strangers.leave(&key);
+            }
+        }
         self.book.put(profile);
+        self.rename();
+    }
+
+    fn remove(&mut self, profile: &PeerProfile) {
+        if let Some(key) = &profile.fingerprint {
+            Arc::make_mut(&mut self.strangers).leave(key);
+            self.last_seen.remove(key);
+        }
+        if let Some(key) = &profile.conflict {
+            self.conflicting.remove(key);
+        }
+        self.book.remove(&profile.name);
         self.rename();
     }
 
     /// Notes a sign of life; says whether it is worth showing.
     fn seen(&mut self, key: Fingerprint, at: Timestamp) -> bool {
-        let before = self.last_seen.insert(key, at);
+        let before = self.last_seen.get(&key).copied();
+        self.last_seen.insert(key, before.map_or(at, |before| before.max(at)));
         before.is_none_or(|before| at.ms_since(before) > SEEN_STEP_MS)
     }
 
-    /// A warning when `profile`'s name looks like another peer's.
-    fn look_alike(&self, profile: &PeerProfile) -> Option<SafeText> {
+    /// A warning when `profile`'s name looks like another peer's, or like `mine`.
+    fn look_alike(&self, profile: &PeerProfile, mine: &str) -> Option<SafeText> {
         let own = SafeText::line(profile.name.as_str());
+        if own.looks_like(&SafeText::line(mine)) {
+            return Some(SafeText::line("looks like your own name"));
+        }
         let other = self.book.iter().find(|other| {
             other.name != profile.name
                 && SafeText::line(other.name.as_str()).looks_like(&own)
@@ -108,7 +145,7 @@ impl Core {
             blocked: profile.blocked,
             muted: profile.muted,
             request: profile.request,
-            warning: self.people.look_alike(profile),
+            warning: self.people.look_alike(profile, self.me.name()),
             key,
             history,
         }
@@ -277,8 +314,7 @@ impl Core {
             Ok(profile) => profile,
             Err(error) => return answer.give(Err(error)),
         };
-        self.people.book.remove(&profile.name);
-        self.people.rename();
+        self.people.remove(&profile);
         if let Some(peer) = profile.fingerprint {
             self.keys.remove(&peer);
             self.drive(Input::PeerGone { peer });
@@ -343,6 +379,10 @@ impl Core {
             let text = format!("{} has no key conflict", profile.name);
             return answer.give(Err(NodeError::new(NodeErrorKind::Invalid, text)));
         };
+        if let Some(owner) = self.people.book.by_key(&new_key).filter(|_| accept_new) {
+            let text = format!("that key is pinned to {} by now; remove that peer first", owner.name);
+            return answer.give(Err(NodeError::new(NodeErrorKind::Refused, text)));
+        }
         let Some(decided) = self.people.book.resolve_conflict(&profile.name, accept_new, now).cloned() else {
             return answer.give(Err(NodeError::new(NodeErrorKind::Internal, "the peer is gone")));
         };

@@ -81,7 +81,7 @@ impl Queries {
             if peer.is_some_and(|peer| entry.to != peer) {
                 continue;
             }
-            if let Some((position, record)) = self.store.message(&entry.envelope_id).map_err(storage)? {
+            if let Some((position, record)) = self.store.message_with(&entry.to, &entry.envelope_id).map_err(storage)? {
                 messages.push(self.view(position, record));
             }
         }

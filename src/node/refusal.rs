@@ -40,6 +40,16 @@ pub(super) enum Refusal {
     Blocked(String),
     #[error("{0} is known with another key; compare the fingerprints and decide")]
     KeyConflict(String),
+    #[error("{0} is known with another key, and this is not the one in question")]
+    OtherKey(String),
+    #[error("too large for somebody you have not accepted")]
+    TooLargeForAStranger,
+    #[error("it claims to come from ourselves")]
+    FromOurselves,
+    #[error("opening it hit a defect of this program; please report it")]
+    Crashed,
+    #[error("the node is stopping")]
+    Stopping,
     #[error("too many strangers or messages of strangers wait to be looked at")]
     TooManyStrangers,
     #[error("{0}")]
@@ -66,7 +76,12 @@ impl Refusal {
             Self::Headers(_) => "header_mismatch",
             Self::Blocked(_) => "blocked",
             Self::KeyConflict(_) => "key_conflict",
+            Self::OtherKey(_) => "other_key",
             Self::TooManyStrangers => "too_many_strangers",
+            Self::TooLargeForAStranger => "too_large_for_a_stranger",
+            Self::FromOurselves => "from_ourselves",
+            Self::Crashed => "crashed",
+            Self::Stopping => "stopping",
             Self::BadContent(_) => "bad_content",
             Self::Store(_) => "store",
         }
@@ -75,12 +90,21 @@ impl Refusal {
 
     /// Whether the same frame may be accepted later, so that a transport that can should keep it.
     pub(super) fn is_temporary(&self) -> bool {
-        matches!(self, Self::Store(_) | Self::UnknownSender(_) | Self::KeyConflict(_))
+        matches!(self, Self::Store(_) | Self::UnknownSender(_) | Self::KeyConflict(_) | Self::Stopping)
     }
 
     /// Whether it is a matter of forgery, which the user should hear of. A key conflict is told once, when it is raised.
     pub(super) fn concerns_security(&self) -> bool {
-        matches!(self, Self::ReusedId | Self::Unsigned | Self::Pgp(_) | Self::Headers(_))
+        matches!(
+            self,
+            Self::ReusedId
+                | Self::Unsigned
+                | Self::Pgp(_)
+                | Self::Headers(_)
+                | Self::OtherKey(_)
+                | Self::FromOurselves
+                | Self::Crashed
+        )
     }
 
     /// The reason for the transport.
@@ -88,9 +112,9 @@ impl Refusal {
         let kind = match self {
             Self::Expired | Self::TooOld => ReasonKind::Expired,
             Self::UnknownSender(_) => ReasonKind::NoKey,
-            Self::KeyConflict(_) => ReasonKind::KeyConflict,
+            Self::KeyConflict(_) | Self::OtherKey(_) => ReasonKind::KeyConflict,
             Self::Blocked(_) => ReasonKind::Blocked,
-            Self::TooManyStrangers => ReasonKind::RateLimited,
+            Self::TooManyStrangers | Self::TooLargeForAStranger => ReasonKind::RateLimited,
             Self::Store(_) => ReasonKind::Io,
             _ => ReasonKind::Protocol,
         };

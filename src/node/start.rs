@@ -20,6 +20,7 @@ use super::{
     paths::Paths,
     people::People,
     socket,
+    strangers::Strangers,
     writer::Writer,
 };
 use crate::{
@@ -131,6 +132,7 @@ struct Loaded {
     held: HeldDrafts,
     outbox: Vec<(OutboxEntry, Option<Conversation>, Vec<AttemptRecord>)>,
     book: PeerBook,
+    strangers: Strangers,
     keys: Keyring,
     conflicting: BTreeMap<crate::wire::Fingerprint, Certificate>,
     transports: Vec<(TransportId, TransportConfig)>,
@@ -151,7 +153,7 @@ impl Opening {
             clock: Clock::start(),
             writer: Writer::start(loaded.store.clone())?,
             store: loaded.store,
-            people: People::new(loaded.book, loaded.conflicting),
+            people: People::new(loaded.book, loaded.strangers, loaded.conflicting),
             keys: loaded.keys,
             machine: Machine::new(crate::delivery::Config::default(), rand::random()),
             paths: Paths::new(sink),
@@ -213,7 +215,7 @@ fn load(home: &Home, secret: &SecretKey) -> Result<Loaded, StartError> {
     store.prune(now)?;
     let mut outbox = Vec::new();
     for entry in store.outbox()? {
-        let conversation = store.message(&entry.envelope_id)?.map(|(_, record)| record.conversation);
+        let conversation = store.message_with(&entry.to, &entry.envelope_id)?.map(|(_, record)| record.conversation);
         let attempts = store.attempts(&entry.envelope_id)?;
         outbox.push((entry, conversation, attempts));
     }
@@ -226,7 +228,8 @@ fn load(home: &Home, secret: &SecretKey) -> Result<Loaded, StartError> {
         }
     }
     let held = HeldDrafts::load(&store)?;
-    Ok(Loaded { store, warnings, held, outbox, book, keys, conflicting, transports })
+    let strangers = Strangers::load(&book, &store)?;
+    Ok(Loaded { store, warnings, held, outbox, book, strangers, keys, conflicting, transports })
 }
 
 type Known = (PeerBook, Keyring, BTreeMap<crate::wire::Fingerprint, Certificate>);

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{identity::Me, keyring::Keyring, refusal::Refusal};
+use super::{identity::Me, keyring::Keyring, refusal::Refusal, strangers::Strangers};
 use crate::{
     pgp::{self, Certificate},
-    store::{Seen, Store},
+    store::{Seen, Store, StoreError},
     wire::{
         AckBody, Digest, Envelope, EnvelopeId, PayloadType, ReadReceiptBody, Received, SealedBody, Timestamp, limits,
     },
@@ -22,6 +22,7 @@ pub(super) struct Opener {
     pub(super) me: Me,
     pub(super) keys: Keyring,
     pub(super) store: Arc<Store>,
+    pub(super) strangers: Arc<Strangers>,
 }
 
 /// A frame that is what it claims to be.
@@ -64,12 +65,19 @@ impl Opener {
         if envelope.to.fingerprint != self.me.fingerprint() {
             return Err(Refusal::NotForUs(envelope.to.fingerprint));
         }
-        match self.store.seen(&envelope.envelope_id, digest.as_bytes())? {
+        let from = envelope.from.fingerprint;
+        if from == self.me.fingerprint() {
+            return Err(Refusal::FromOurselves);
+        }
+        match self.store.seen(&from, &envelope.envelope_id, digest.as_bytes())? {
             Seen::Same => return Ok(Opened::Known { envelope: Box::new(envelope), digest }),
             Seen::Different => return Err(Refusal::ReusedId),
             Seen::No => {}
         }
         check_times(&envelope, now)?;
+        if !self.strangers.worth_opening(&from, self.keys.get(&from).is_some(), frame.len()) {
+            return Err(Refusal::TooManyStrangers);
+        }
         let introduced = self.introduction(&envelope)?;
         let sender = introduced
             .as_ref()
@@ -116,16 +124,23 @@ impl Opener {
         Ok(match body.kind {
             PayloadType::Ack => {
                 let ack = AckBody::from_content(&body.content).map_err(|e| bad(&e))?;
-                let ours = ack.items.into_iter().filter_map(|item| {
-                    let fits = self.is_ours(&item.envelope_id, body, Some(&item.digest));
-                    fits.then_some((item.envelope_id, item.via))
-                });
-                Meaning::Acks(ours.collect())
+                let mut ours = Vec::new();
+                for item in ack.items {
+                    if self.is_ours(&item.envelope_id, body, Some(&item.digest))? {
+                        ours.push((item.envelope_id, item.via));
+                    }
+                }
+                Meaning::Acks(ours)
             }
             PayloadType::ReadReceipt => {
                 let receipt = ReadReceiptBody::from_content(&body.content).map_err(|e| bad(&e))?;
-                let ours = receipt.envelope_ids.into_iter().filter(|id| self.is_ours(id, body, None));
-                Meaning::Receipts(ours.collect(), receipt.read_at)
+                let mut ours = Vec::new();
+                for id in receipt.envelope_ids {
+                    if self.is_ours(&id, body, None)? {
+                        ours.push(id);
+                    }
+                }
+                Meaning::Receipts(ours, receipt.read_at)
             }
             PayloadType::Heartbeat => Meaning::Alive,
             _ => Meaning::Keep,
@@ -133,11 +148,15 @@ impl Opener {
     }
 
     /// Whether we sent that message to the sender of `body`, with that digest. Acks of anything else mean nothing.
-    fn is_ours(&self, id: &EnvelopeId, body: &SealedBody, digest: Option<&Digest>) -> bool {
-        let Ok(Some((_, record))) = self.store.message(id) else { return false };
-        !record.incoming
-            && record.conversation.peer == body.from
-            && digest.is_none_or(|digest| record.digest.as_ref() == Some(digest.as_bytes()))
+    fn is_ours(&self, id: &EnvelopeId, body: &SealedBody, digest: Option<&Digest>) -> Result<bool, StoreError> {
+        match self.store.message_with(&body.from, id) {
+            Ok(Some((_, record))) => {
+                Ok(!record.incoming && digest.is_none_or(|digest| record.digest.as_ref() == Some(digest.as_bytes())))
+            }
+            // What cannot be read any more cannot be delivered any more either.
+            Ok(None) | Err(StoreError::Damaged(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 }
 

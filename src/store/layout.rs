@@ -2,7 +2,7 @@
 //! them only as keyed hashes; what they do tell is how many entries there are and when messages were composed.
 
 use super::key::Keys;
-use crate::wire::{Conversation, EnvelopeId};
+use crate::wire::{Conversation, EnvelopeId, Fingerprint};
 
 /// A table: the first byte of every key in the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,7 +16,7 @@ pub(super) enum Table {
     Standing = 2,
     /// Positions by conversation; no value.
     Threads = 3,
-    /// Envelope id to position and digest: the unique index and the dedup marks.
+    /// Envelope id and peer to position and digest: the unique index and the dedup marks.
     Ids = 4,
     /// Marks without a message by the time they were set, for pruning; no value.
     Marks = 5,
@@ -108,6 +108,9 @@ impl Table {
     }
 }
 
+/// The purpose that sets hidden names of peers in the unique index apart from other hidden names.
+const INDEXED_PEER: u8 = 7;
+
 /// A conversation's hidden name.
 pub(super) type ThreadKey = [u8; 16];
 /// An envelope's hidden name.
@@ -122,6 +125,16 @@ pub(super) fn thread_key(keys: &Keys, conversation: &Conversation) -> ThreadKey 
 pub(super) fn id_key(keys: &Keys, id: &EnvelopeId) -> IdKey {
     keys.hide(2, &[id.as_bytes()])
 }
+
+/// Where the unique index keeps the envelope with this id that was exchanged with `peer`. An id is unique only among
+/// the envelopes of one peer: whoever sees an id in transit could otherwise claim it first. All envelopes with one
+/// id stand together.
+pub(super) fn index_key(keys: &Keys, peer: &Fingerprint, id: &EnvelopeId) -> Vec<u8> {
+    Table::Ids.key(&[&id_key(keys, id), &keys.hide(INDEXED_PEER, &[peer.as_bytes()])])
+}
+
+/// What [`index_key`] is behind the table's byte: both hidden names.
+pub(super) type IndexName = [u8; 32];
 
 /// The position at the end of a key.
 pub(super) fn position_of(key: &[u8]) -> Option<u64> {

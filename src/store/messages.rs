@@ -4,12 +4,12 @@ use super::{
     Insert, MessageRecord, OutboxEntry, ReceiptKind, ReceiptRecord, Seen, Store, StoreError, Writing,
     codec::{Standing, StoredConversation, StoredId, StoredMessage, StoredReceipt, decode, encode, from_json, to_json},
     engine::Batch,
-    layout::{Table, after_prefix, id_key, position_of, thread_key},
+    layout::{IndexName, Table, after_prefix, id_key, index_key, position_of, thread_key},
     value::ReadError,
 };
 use crate::{
     delivery::{AttemptRecord, MessageState, TransportId},
-    wire::{EnvelopeId, Timestamp, limits},
+    wire::{EnvelopeId, Fingerprint, Timestamp, limits},
 };
 
 /// How far a sender's clock may be ahead before its messages are placed by arrival, in milliseconds.
@@ -34,7 +34,7 @@ pub(super) fn bound(what: &'static str, bytes: usize, limit: usize) -> Result<()
 }
 
 impl Store {
-    /// Stores a message a peer sent: the message, its dedup mark, the thread index and the unread count, all or
+    /// Stores a message that the peer of its conversation sent: the message, its dedup mark, the thread index and the unread count, all or
     /// nothing. Decides its position and whether it is late.
     ///
     /// A message is placed by its time of composition. It is placed by arrival when that time is more than
@@ -46,7 +46,7 @@ impl Store {
     pub fn insert_incoming(&self, record: &MessageRecord) -> Result<Insert, StoreError> {
         check(record)?;
         let mut writing = self.writing();
-        if let Some(known) = self.id_entry(&record.envelope_id)? {
+        if let Some(known) = self.id_entry(&record.conversation.peer, &record.envelope_id)? {
             let same = known.digest.is_some() && known.digest == record.digest;
             return Ok(if same { Insert::Duplicate } else { Insert::Forgery });
         }
@@ -59,7 +59,7 @@ impl Store {
     /// comes after all that was in the conversation.
     ///
     /// # Errors
-    /// [`StoreError::Exists`] when the id is taken; else when a value is too large or the store fails.
+    /// [`StoreError::Exists`] when we used the id before, or the recipient did; else when a value is too large or the store fails.
     pub fn insert_outgoing(
         &self,
         record: &MessageRecord,
@@ -68,8 +68,9 @@ impl Store {
     ) -> Result<u64, StoreError> {
         check(record)?;
         let mut writing = self.writing();
-        if self.id_entry(&record.envelope_id)?.is_some() {
-            return Err(StoreError::Exists(record.envelope_id));
+        let (peer, id) = (&record.conversation.peer, &record.envelope_id);
+        if self.id_entry(peer, id)?.is_some() || self.outgoing(id)?.is_some() {
+            return Err(StoreError::Exists(*id));
         }
         let mut batch = Batch::default();
         self.put_outbox(&mut batch, entry, envelope)?;
@@ -94,7 +95,7 @@ impl Store {
         self.vault.put(batch, Table::Messages.key(&[&position.to_be_bytes()]), &stored)?;
         batch.put(Table::Threads.key(&[&thread, &position.to_be_bytes()]), Vec::new());
         let id = StoredId { position: Some(position), digest: record.digest, at: record.stored.unix_ms() };
-        let id_at = Table::Ids.key(&[&id_key(keys, &record.envelope_id)]);
+        let id_at = index_key(keys, &record.conversation.peer, &record.envelope_id);
         self.vault.put(batch, id_at, &encode("an id", &id)?)?;
 
         counters.messages += 1;
@@ -132,38 +133,45 @@ impl Store {
         }
     }
 
-    fn id_entry(&self, id: &EnvelopeId) -> Result<Option<StoredId>, StoreError> {
-        let key = Table::Ids.key(&[&id_key(&self.vault.keys, id)]);
+    fn id_entry(&self, peer: &Fingerprint, id: &EnvelopeId) -> Result<Option<StoredId>, StoreError> {
+        let key = index_key(&self.vault.keys, peer, id);
         Ok(self.vault.get(&key)?.map(|plain| decode(&plain).map_err(ReadError::from)).transpose()?)
     }
 
-    /// Whether an envelope with this id was stored or marked before, and whether it was this one.
+    /// Whether an envelope with this id was exchanged with `peer` before, and whether it was this one. What others
+    /// did with the same id says nothing.
     ///
     /// # Errors
     /// When the store fails.
-    pub fn seen(&self, id: &EnvelopeId, digest: &[u8; 32]) -> Result<Seen, StoreError> {
-        Ok(match self.id_entry(id)? {
+    pub fn seen(&self, peer: &Fingerprint, id: &EnvelopeId, digest: &[u8; 32]) -> Result<Seen, StoreError> {
+        Ok(match self.id_entry(peer, id)? {
             None => Seen::No,
             Some(entry) if entry.digest.as_ref() == Some(digest) => Seen::Same,
             Some(_) => Seen::Different,
         })
     }
 
-    /// Marks an envelope that is not a message (an ack, a receipt) as seen at `at`. Kept for [`DEDUP_KEEP_MS`].
+    /// Marks an envelope of `peer` that is not a message (an ack, a receipt) as seen at `at`. Kept for [`DEDUP_KEEP_MS`].
     /// Marking a known one again changes nothing.
     ///
     /// # Errors
     /// When the store fails.
-    pub fn mark_seen(&self, id: &EnvelopeId, digest: &[u8; 32], at: Timestamp) -> Result<(), StoreError> {
+    pub fn mark_seen(
+        &self,
+        peer: &Fingerprint,
+        id: &EnvelopeId,
+        digest: &[u8; 32],
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
         let _writing = self.writing();
-        if self.id_entry(id)?.is_some() {
+        if self.id_entry(peer, id)?.is_some() {
             return Ok(());
         }
-        let name = id_key(&self.vault.keys, id);
+        let key = index_key(&self.vault.keys, peer, id);
         let mut batch = Batch::default();
         let entry = StoredId { position: None, digest: Some(*digest), at: at.unix_ms() };
-        self.vault.put(&mut batch, Table::Ids.key(&[&name]), &encode("an id", &entry)?)?;
-        batch.put(Table::Marks.key(&[&marked_at(at), &name]), Vec::new());
+        batch.put(Table::Marks.key(&[&marked_at(at), key.get(1..).unwrap_or_default()]), Vec::new());
+        self.vault.put(&mut batch, key, &encode("an id", &entry)?)?;
         Ok(self.vault.engine.apply(&batch)?)
     }
 
@@ -179,7 +187,7 @@ impl Store {
         let mut count = 0;
         for entry in self.vault.engine.scan(&Table::Marks.start(), &end, false).take(PRUNE_MAX) {
             let (key, _) = entry?;
-            if let Some(name) = key.last_chunk::<16>() {
+            if let Some(name) = key.last_chunk::<{ size_of::<IndexName>() }>() {
                 batch.remove(Table::Ids.key(&[name]));
             }
             batch.remove(key.to_vec());
@@ -189,12 +197,54 @@ impl Store {
         Ok(count)
     }
 
-    /// The message with this id and its position.
+    /// The message with this id that was exchanged with `peer`, and its position.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] when it is there but cannot be read; else when the store fails.
+    pub fn message_with(
+        &self,
+        peer: &Fingerprint,
+        id: &EnvelopeId,
+    ) -> Result<Option<(u64, MessageRecord)>, StoreError> {
+        let entry = self.id_entry(peer, id)?;
+        entry.and_then(|entry| entry.position).map_or(Ok(None), |position| self.indexed_message(position, id))
+    }
+
+    /// The message of ours with this id, and its position.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] when one with this id cannot be read; else when the store fails.
+    pub fn outgoing(&self, id: &EnvelopeId) -> Result<Option<(u64, MessageRecord)>, StoreError> {
+        Ok(self.messages_with_id(id)?.into_iter().find(|(_, record)| !record.incoming))
+    }
+
+    /// The message with this id and its position, when the peer is not known. When several peers used the id: ours,
+    /// else the one that came first.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] when one with this id cannot be read; else when the store fails.
     pub fn message(&self, id: &EnvelopeId) -> Result<Option<(u64, MessageRecord)>, StoreError> {
-        let Some(position) = self.id_entry(id)?.and_then(|entry| entry.position) else { return Ok(None) };
+        let found = self.messages_with_id(id)?;
+        Ok(found.into_iter().min_by_key(|(position, record)| (record.incoming, record.stored, *position)))
+    }
+
+    fn messages_with_id(&self, id: &EnvelopeId) -> Result<Vec<(u64, MessageRecord)>, StoreError> {
+        let prefix = Table::Ids.key(&[&id_key(&self.vault.keys, id)]);
+        let end = after_prefix(&prefix).unwrap_or_default();
+        let mut found = Vec::new();
+        for entry in self.vault.engine.scan(&prefix, &end, false) {
+            let (key, stored) = entry?;
+            let plain = self.vault.unseal(&key, &stored)?;
+            let entry: StoredId = decode(&plain).map_err(ReadError::from)?;
+            if let Some(position) = entry.position {
+                found.extend(self.indexed_message(position, id)?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The message that the index says is at `position`.
+    fn indexed_message(&self, position: u64, id: &EnvelopeId) -> Result<Option<(u64, MessageRecord)>, StoreError> {
         match self.message_at(position)? {
             Some(record) => Ok(Some((position, record))),
             None => Err(StoreError::Damaged(format!("message {id} is missing"))),
@@ -235,8 +285,11 @@ impl Store {
     /// [`StoreError::NoMessage`] when the id is neither a message nor in the outbox; else when the store fails.
     pub fn set_state(&self, id: &EnvelopeId, state: &MessageState, retries: u32) -> Result<bool, StoreError> {
         let _writing = self.writing();
-        let message = self.message(id)?;
         let entry = self.outbox_entry(id)?;
+        let message = match &entry {
+            Some(entry) => self.message_with(&entry.to, id)?.filter(|(_, record)| !record.incoming),
+            None => self.outgoing(id)?,
+        };
         if message.is_none() && entry.is_none() {
             return Err(StoreError::NoMessage(*id));
         }
@@ -263,13 +316,13 @@ impl Store {
         self.vault.replace(batch, key, &encode("a state", standing)?)
     }
 
-    /// Notes that a message came (or was acked) over one more path. Returns whether the path is new for it.
+    /// Notes that a message exchanged with `peer` came over one more path. Returns whether the path is new for it.
     ///
     /// # Errors
     /// [`StoreError::NoMessage`] when there is no such message; else when the store fails.
-    pub fn add_path(&self, id: &EnvelopeId, path: &TransportId) -> Result<bool, StoreError> {
+    pub fn add_path(&self, peer: &Fingerprint, id: &EnvelopeId, path: &TransportId) -> Result<bool, StoreError> {
         let _writing = self.writing();
-        let (position, mut record) = self.message(id)?.ok_or(StoreError::NoMessage(*id))?;
+        let (position, mut record) = self.message_with(peer, id)?.ok_or(StoreError::NoMessage(*id))?;
         if record.paths.contains(path) || record.paths.len() >= PATHS_MAX {
             return Ok(false);
         }

@@ -9,7 +9,7 @@ use crate::{
 /// A message of a conversation, as kept. Texts are raw, as received: the node makes them safe to show.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MessageRecord {
-    /// The key of deduplication; unique in the store.
+    /// The key of deduplication; unique among the messages exchanged with one peer.
     pub envelope_id: EnvelopeId,
     /// Peer and thread.
     pub conversation: Conversation,
@@ -87,7 +87,7 @@ pub enum Insert {
     },
     /// The same envelope was stored before.
     Duplicate,
-    /// Another envelope with the same id was stored before.
+    /// Another envelope of this peer, or one of ours to it, was stored before with the same id.
     Forgery,
 }
 

@@ -7,7 +7,7 @@ use super::{
     codec::{StoredConversation, StoredId, StoredMessage, decode, encode},
     engine::{Batch, EngineError, Salvage, Set, rebuild},
     key::Keys,
-    layout::{Table, id_key, position_of, thread_key},
+    layout::{Table, index_key, position_of, thread_key},
     value::{ReadError, chunk_count, chunk_key, sealed_whole},
 };
 
@@ -127,7 +127,7 @@ impl Store {
         let thread = thread_key(keys, &record.conversation);
         batch.put(Table::Threads.key(&[&thread, &position.to_be_bytes()]), Vec::new());
         let id = StoredId { position: Some(position), digest: record.digest, at: record.stored.unix_ms() };
-        let id_at = Table::Ids.key(&[&id_key(keys, &record.envelope_id)]);
+        let id_at = index_key(keys, &record.conversation.peer, &record.envelope_id);
         self.vault.put(batch, id_at, &encode("an id", &id)?)?;
 
         let tally = match tallies.entry(thread) {

@@ -44,7 +44,7 @@ impl Store {
         };
         let thread = thread_key(&self.vault.keys, &record.conversation);
         let in_thread = self.vault.engine.get(&Table::Threads.key(&[&thread, &position.to_be_bytes()]))?.is_some();
-        let by_id = self.message(&record.envelope_id);
+        let by_id = self.message_with(&record.conversation.peer, &record.envelope_id);
         Ok(in_thread && matches!(by_id, Ok(Some((found, _))) if found == position))
     }
 }

@@ -49,26 +49,62 @@ fn an_id_is_taken_once() {
     let digest = record.digest.unwrap();
     {
         let store = open(dir.path());
-        assert_eq!(store.seen(&id(1), &digest).unwrap(), Seen::No);
+        assert_eq!(store.seen(&lumina.peer, &id(1), &digest).unwrap(), Seen::No);
         position(store.insert_incoming(&record).unwrap());
-        store.mark_seen(&id(2), &[2; 32], at(0)).unwrap();
+        store.mark_seen(&lumina.peer, &id(2), &[2; 32], at(0)).unwrap();
     }
     let store = open(dir.path());
     assert_eq!(store.insert_incoming(&record).unwrap(), Insert::Duplicate);
     let forged = MessageRecord { digest: Some([66; 32]), content: "give me money".to_owned(), ..record.clone() };
     assert_eq!(store.insert_incoming(&forged).unwrap(), Insert::Forgery);
     assert_eq!(store.message(&id(1)).unwrap().unwrap().1.content, record.content);
-    assert_eq!(store.seen(&id(1), &digest).unwrap(), Seen::Same);
-    assert_eq!(store.seen(&id(1), &[66; 32]).unwrap(), Seen::Different);
+    assert_eq!(store.seen(&lumina.peer, &id(1), &digest).unwrap(), Seen::Same);
+    assert_eq!(store.seen(&lumina.peer, &id(1), &[66; 32]).unwrap(), Seen::Different);
     // A mark that belongs to no message counts as well.
     assert_eq!(store.insert_incoming(&incoming(2, &lumina, 1)).unwrap(), Insert::Duplicate);
-    assert_eq!(store.seen(&id(2), &[3; 32]).unwrap(), Seen::Different);
+    assert_eq!(store.seen(&lumina.peer, &id(2), &[3; 32]).unwrap(), Seen::Different);
     // Our own message reflected under its id is not a duplicate of a peer's.
     let (ours, entry) = outgoing(3, &lumina, 2);
     store.insert_outgoing(&ours, &entry, b"sealed").unwrap();
     assert!(matches!(store.insert_outgoing(&ours, &entry, b"sealed"), Err(StoreError::Exists(_))));
     assert_eq!(store.insert_incoming(&incoming(3, &lumina, 3)).unwrap(), Insert::Forgery);
     assert_eq!(store.conversation(&lumina).unwrap().unwrap().messages, 2);
+}
+
+#[test]
+fn an_id_claimed_by_another_peer_neither_blocks_nor_overwrites() {
+    let dir = tempfile::tempdir().unwrap();
+    let (lumina, mallory) = (talk(1, "general"), talk(2, "general"));
+    let real = incoming(1, &lumina, 10);
+    let (ours, entry) = outgoing(2, &lumina, 20);
+    let waiting = MessageState::Queued { next_try: None, reason: None };
+    {
+        let store = open(dir.path());
+        // Mallory saw the ids in transit and was faster.
+        position(store.insert_incoming(&incoming(1, &mallory, 0)).unwrap());
+        position(store.insert_incoming(&incoming(2, &mallory, 1)).unwrap());
+        store.mark_seen(&mallory.peer, &id(3), &[3; 32], at(0)).unwrap();
+        assert_eq!(store.seen(&lumina.peer, &id(1), &real.digest.unwrap()).unwrap(), Seen::No);
+        position(store.insert_incoming(&real).unwrap());
+        store.insert_outgoing(&ours, &entry, b"sealed").unwrap();
+        position(store.insert_incoming(&incoming(3, &lumina, 30)).unwrap());
+        assert!(matches!(store.insert_outgoing(&outgoing(2, &mallory, 21).0, &entry, b""), Err(StoreError::Exists(_))));
+    }
+    let store = open(dir.path());
+    let (_, found) = store.message_with(&lumina.peer, &id(1)).unwrap().unwrap();
+    assert_eq!((found.conversation, found.content), (lumina.clone(), real.content.clone()));
+    assert_eq!(store.message_with(&mallory.peer, &id(1)).unwrap().unwrap().1.conversation, mallory);
+    assert_eq!(store.outgoing(&id(1)).unwrap(), None);
+    assert_eq!(store.message(&id(2)).unwrap().unwrap().1.state, waiting, "ours goes before a peer's");
+    let sent = MessageState::Accepted { via: path("tcp"), stored_by: None };
+    assert!(store.set_state(&id(2), &sent, 1).unwrap());
+    assert_eq!(store.outgoing(&id(2)).unwrap().unwrap().1.state, sent);
+    assert_eq!(store.message_with(&mallory.peer, &id(2)).unwrap().unwrap().1.state, MessageState::Received);
+    assert!(store.verify().unwrap().is_clean());
+    // Pruning the mark of one takes nothing from the other.
+    assert_eq!(store.prune(at(DEDUP_KEEP_MS + 1)).unwrap(), 1);
+    assert!(store.message_with(&lumina.peer, &id(3)).unwrap().is_some());
+    assert_eq!(store.seen(&mallory.peer, &id(3), &[3; 32]).unwrap(), Seen::No);
 }
 
 #[test]
@@ -227,11 +263,11 @@ fn the_ledger_paths_and_receipts_of_a_message() {
     assert_eq!(store.attempts(&id(1)).unwrap(), expected);
     assert_eq!(store.attempts(&id(2)).unwrap(), []);
 
-    assert!(store.add_path(&id(1), &path("file")).unwrap());
-    assert!(!store.add_path(&id(1), &path("file")).unwrap());
-    assert!(store.add_path(&id(1), &path("tcp")).unwrap());
+    assert!(store.add_path(&lumina.peer, &id(1), &path("file")).unwrap());
+    assert!(!store.add_path(&lumina.peer, &id(1), &path("file")).unwrap());
+    assert!(store.add_path(&lumina.peer, &id(1), &path("tcp")).unwrap());
     assert_eq!(store.message(&id(1)).unwrap().unwrap().1.paths, [path("file"), path("tcp")]);
-    assert!(matches!(store.add_path(&id(5), &path("file")), Err(StoreError::NoMessage(_))));
+    assert!(matches!(store.add_path(&lumina.peer, &id(5), &path("file")), Err(StoreError::NoMessage(_))));
 
     let receipt = |kind, via: &str, ms| ReceiptRecord { kind, via: Some(path(via)), at: at(ms) };
     store.record_receipt(&id(1), &receipt(ReceiptKind::Acked, "tcp", 5)).unwrap();
@@ -278,12 +314,13 @@ fn marks_are_pruned_by_time_and_messages_remembered() {
     let store = open(dir.path());
     let record = incoming(1, &talk(1, "general"), 0);
     store.insert_incoming(&record).unwrap();
-    store.mark_seen(&id(2), &[2; 32], at(0)).unwrap();
-    store.mark_seen(&id(3), &[3; 32], at(86_400_000)).unwrap();
+    let lumina = talk(1, "general");
+    store.mark_seen(&lumina.peer, &id(2), &[2; 32], at(0)).unwrap();
+    store.mark_seen(&lumina.peer, &id(3), &[3; 32], at(86_400_000)).unwrap();
     assert_eq!(store.prune(at(DEDUP_KEEP_MS)).unwrap(), 0);
     assert_eq!(store.prune(at(DEDUP_KEEP_MS + 1)).unwrap(), 1);
-    assert_eq!(store.seen(&id(2), &[2; 32]).unwrap(), Seen::No);
-    assert_eq!(store.seen(&id(3), &[3; 32]).unwrap(), Seen::Same);
+    assert_eq!(store.seen(&lumina.peer, &id(2), &[2; 32]).unwrap(), Seen::No);
+    assert_eq!(store.seen(&lumina.peer, &id(3), &[3; 32]).unwrap(), Seen::Same);
     assert_eq!(store.insert_incoming(&record).unwrap(), Insert::Duplicate);
 }
 
