@@ -1,9 +1,8 @@
 //! Every command of the table, carried out.
 
-use super::{Effect, Effects, Tag, composer, conversation, lists, pickers, search, timers};
+use super::{Effect, Effects, Tag, composer, conversation, lists, peers, pickers, search, timers};
 use crate::{
     delivery::TransportId,
-    identity::TrustLevel,
     node::{Breaker, Command, NoticeLevel},
     tui::{
         command::{Cmd, Query},
@@ -44,7 +43,7 @@ fn question(model: &Model, cmd: &Cmd) -> Option<Confirm> {
             (format!("Forget {name}?"), "Its key, its routes and its trust are lost; the messages stay".to_owned())
         }
         Cmd::ConflictAccept => {
-            let peer = conflicted(model)?;
+            let peer = peers::conflicted(model)?;
             let new = peer.conflict.map(|key| key.grouped()).unwrap_or_default();
             let loses = format!("Its trust falls to untrusted. Only do this after comparing: {new}");
             (format!("Take the new key of {}?", peer.name), loses)
@@ -81,7 +80,7 @@ fn run_now(model: &mut Model, cmd: &Cmd, out: &mut Effects) {
                 || messages(model, cmd, out)
                 || writing(model, cmd, out)
                 || transports(model, cmd, out)
-                || peers(model, cmd, out);
+                || peers::run(model, cmd, out);
             if !done {
                 model.notice(NoticeLevel::Error, format!("{} is not carried out by this screen", cmd.name()));
             }
@@ -170,7 +169,7 @@ fn explain(model: &mut Model, mode: Option<Mode>, out: &mut Effects) {
     out.push(Effect::Call(Tag::Plan(name), command));
 }
 
-fn no_peer(model: &mut Model) {
+pub(super) fn no_peer(model: &mut Model) {
     model.notice(NoticeLevel::Info, "Select a peer first");
 }
 
@@ -510,69 +509,6 @@ pub(super) fn open_transport(model: &mut Model, transport: Option<TransportId>) 
     if let Some(id) = transport.or_else(|| model.health.selected_id()) {
         show(model, Overlay::Transport { id, top: 0 });
     }
-}
-
-/// Commands about peers and their keys.
-fn peers(model: &mut Model, cmd: &Cmd, out: &mut Effects) -> bool {
-    let conflict = matches!(cmd, Cmd::ConflictAccept | Cmd::ConflictReject);
-    let meant = if conflict { conflicted(model) } else { model.meant_peer() };
-    let known = meant.map(|peer| (peer.name.as_str().to_owned(), peer.trust, peer.muted));
-    let Some((peer, trust, muted)) = known else {
-        if conflict {
-            model.notice(NoticeLevel::Info, "No key has changed");
-        } else {
-            no_peer(model);
-        }
-        return true;
-    };
-    let (text, command) = match cmd {
-        Cmd::PeerTrust(level) => trust_to(&peer, *level),
-        Cmd::PeerVerify => trust_to(&peer, trust.max(TrustLevel::Verified)),
-        Cmd::TrustRaise => trust_to(&peer, raised(trust)),
-        Cmd::TrustLower => trust_to(&peer, lowered(trust)),
-        Cmd::PeerBlock => (format!("{peer} is blocked"), Command::Block { peer, blocked: true }),
-        Cmd::PeerUnblock => (format!("{peer} is no longer blocked"), Command::Block { peer, blocked: false }),
-        Cmd::PeerMute => {
-            let word = if muted { "no longer muted" } else { "muted" };
-            (format!("{peer} is {word}"), Command::Mute { peer, muted: !muted })
-        }
-        Cmd::PeerRemove => (format!("{peer} is forgotten"), Command::PeerRemove { peer }),
-        Cmd::ConflictAccept => {
-            (format!("The new key of {peer} is taken"), Command::ConflictResolve { peer, accept_new: true })
-        }
-        Cmd::ConflictReject => {
-            (format!("The old key of {peer} is kept"), Command::ConflictResolve { peer, accept_new: false })
-        }
-        _ => return false,
-    };
-    out.push(Effect::Call(Tag::Done(text), command));
-    true
-}
-
-fn trust_to(peer: &str, level: TrustLevel) -> (String, Command) {
-    let word = crate::tui::panes::words::trust(level);
-    (format!("{peer} is now {word}"), Command::TrustSet { peer: peer.to_owned(), level })
-}
-
-fn raised(level: TrustLevel) -> TrustLevel {
-    match level {
-        TrustLevel::Untrusted => TrustLevel::Verified,
-        TrustLevel::Verified => TrustLevel::Trusted,
-        TrustLevel::Trusted | TrustLevel::Sovereign => TrustLevel::Sovereign,
-    }
-}
-
-fn lowered(level: TrustLevel) -> TrustLevel {
-    match level {
-        TrustLevel::Sovereign => TrustLevel::Trusted,
-        TrustLevel::Trusted => TrustLevel::Verified,
-        TrustLevel::Verified | TrustLevel::Untrusted => TrustLevel::Untrusted,
-    }
-}
-
-/// The peer whose key conflict is decided: the one that is looked at, else the first in the banner.
-fn conflicted(model: &Model) -> Option<&crate::node::Peer> {
-    model.meant_peer().filter(|peer| peer.conflict.is_some()).or_else(|| model.conflicts().next())
 }
 
 /// Shows a peer's key.

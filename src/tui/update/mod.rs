@@ -9,6 +9,7 @@ mod forms;
 mod keys;
 mod lists;
 mod mouse;
+mod peers;
 mod pickers;
 mod replies;
 mod search;
