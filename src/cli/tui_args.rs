@@ -11,6 +11,9 @@ pub struct TuiArgs {
     /// Show a small real world in a temporary folder; nothing of yours is touched and nothing stays
     #[arg(long)]
     pub demo: bool,
+    /// In the demo, the seconds until a peer turns up with another key
+    #[arg(long, value_name = "SECONDS", requires = "demo", hide = true)]
+    pub new_phone_after: Option<u64>,
     /// The home folder [default: ~/.skcomm]
     #[arg(long, value_name = "DIR", env = "SKCOMM_HOME")]
     pub home: Option<PathBuf>,

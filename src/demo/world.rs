@@ -28,8 +28,6 @@ use crate::{
 const THINKING: Duration = Duration::from_millis(700);
 /// How long a peer is silent before it says something by itself.
 const CHATTER: Duration = Duration::from_secs(25);
-/// When nova's new phone turns up.
-const NEW_PHONE_AFTER: Duration = Duration::from_secs(40);
 /// How long a listener may take to be there.
 const LISTENING_WITHIN: Duration = Duration::from_secs(10);
 
@@ -59,6 +57,22 @@ pub enum DemoError {
     NotListening,
 }
 
+/// How the world behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DemoOptions {
+    /// When nova's new phone turns up, counted from the moment the world is complete.
+    pub new_phone_after: Duration,
+}
+
+impl Default for DemoOptions {
+    fn default() -> Self {
+        Self { new_phone_after: Duration::from_secs(40) }
+    }
+}
+
+/// Whose conversation is worth opening first.
+pub const GREETER: &str = CAST[0].name;
+
 /// The demo's world, seen by its user.
 pub struct Demo {
     user: Node,
@@ -82,7 +96,7 @@ impl Demo {
     ///
     /// # Errors
     /// When the temporary folder, a port or a key cannot be had.
-    pub async fn start() -> Result<Self, DemoError> {
+    pub async fn start(options: DemoOptions) -> Result<Self, DemoError> {
         let scratch = Scratch::new()?;
         let folder = scratch.path().join("shared");
         std::fs::create_dir(&folder)?;
@@ -100,7 +114,7 @@ impl Demo {
         }
         let new_phone = place.inhabit("nova", "nova@orbit.demo", "nova-new").await?;
         place.introduce(&new_phone, &user, TrustLevel::Trusted).await?;
-        lives.spawn(turn_up(new_phone.node.handle()));
+        lives.spawn(turn_up(new_phone.node.handle(), options.new_phone_after));
         peers.push(new_phone.node);
         let (actions, wanted) = mpsc::channel(16);
         let handles = peers.iter().map(Node::handle).collect();
@@ -241,8 +255,8 @@ async fn live(node: NodeHandle, character: &'static Character) {
 }
 
 /// Somebody with nova's name and another key writes to the user.
-async fn turn_up(node: NodeHandle) {
-    tokio::time::sleep(NEW_PHONE_AFTER).await;
+async fn turn_up(node: NodeHandle, after: Duration) {
+    tokio::time::sleep(after).await;
     say(&node, ThreadId::GENERAL, NEW_PHONE, None).await;
 }
 
