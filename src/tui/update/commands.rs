@@ -1,6 +1,6 @@
 //! Every command of the table, carried out.
 
-use super::{Effect, Effects, Tag, composer, conversation, lists, peers, pickers, search, timers};
+use super::{Effect, Effects, Tag, composer, conversation, demo, lists, peers, pickers, search, timers};
 use crate::{
     delivery::TransportId,
     node::{Breaker, Command, NoticeLevel},
@@ -71,8 +71,8 @@ fn run_now(model: &mut Model, cmd: &Cmd, out: &mut Effects) {
         Cmd::UnreadPrev => conversation::to_unread_conversation(model, true, out),
         Cmd::ThemeSet(name) => out.push(Effect::LoadTheme(name.as_str().to_owned())),
         Cmd::KeymapSet(name) => out.push(Effect::LoadKeymap(name.as_str().to_owned())),
-        Cmd::DemoKnock(transport) => knock(model, transport.clone(), out),
-        Cmd::DemoRevive(transport) => revive(model, transport.clone(), out),
+        Cmd::DemoKnock(transport) => demo::knock(model, transport.clone(), out),
+        Cmd::DemoRevive(transport) => demo::revive(model, transport.clone(), out),
         _ => {
             let done = views(model, cmd, out)
                 || panes(model, cmd, out)
@@ -570,34 +570,4 @@ fn quit(model: &mut Model, out: &mut Effects) {
 fn leave(model: &mut Model, out: &mut Effects) {
     timers::save_all_drafts(model, out);
     out.push(Effect::Quit);
-}
-
-fn knock(model: &mut Model, transport: Option<TransportId>, out: &mut Effects) {
-    if !model.demo {
-        return model.notice(NoticeLevel::Info, "Only the demonstration can knock transports out; see --demo");
-    }
-    // Without a name: the selected one in the panel, else the path that would be taken next, so that the very next message fails over.
-    let shown = (model.focus == Focus::Health && model.overlays.is_empty()).then(|| model.health.selected_id());
-    let transport = transport.or(shown.flatten());
-    let up = |shown: &&crate::tui::model::Shown| !model.knocked.contains(&shown.health.transport);
-    let target = transport.or_else(|| model.health.transports.iter().find(up).map(|s| s.health.transport.clone()));
-    if let Some(id) = &target {
-        model.knocked.insert(id.clone());
-        model.notice(NoticeLevel::Warning, format!("{id} is knocked out: send a message and watch"));
-    }
-    out.push(Effect::Knock(target));
-}
-
-fn revive(model: &mut Model, transport: Option<TransportId>, out: &mut Effects) {
-    if !model.demo {
-        return model.notice(NoticeLevel::Info, "Only the demonstration can bring transports back; see --demo");
-    }
-    match &transport {
-        Some(id) => {
-            model.knocked.remove(id);
-        }
-        None => model.knocked.clear(),
-    }
-    model.notice(NoticeLevel::Info, "The path is back");
-    out.push(Effect::Revive(transport));
 }

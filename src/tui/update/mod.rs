@@ -4,6 +4,7 @@
 mod commands;
 mod composer;
 mod conversation;
+mod demo;
 mod events;
 mod forms;
 mod keys;
