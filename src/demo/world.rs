@@ -34,8 +34,8 @@ const LISTENING_WITHIN: Duration = Duration::from_secs(10);
 /// Why the demo cannot start.
 #[derive(Debug, Error)]
 pub enum DemoError {
-    /// The temporary folder.
-    #[error("no temporary folder: {0}")]
+    /// The temporary folder, or a port.
+    #[error("no temporary folder or port: {0}")]
     Scratch(#[from] std::io::Error),
     /// An identity.
     #[error(transparent)]
@@ -163,8 +163,10 @@ impl Place<'_> {
             fqid: Some(fqid.parse().map_err(|e| DemoError::Cast(format!("{fqid}: {e}")))?),
         };
         let folders = vec![self.folder.display().to_string()];
+        // A port of its own that stays the same when the listener goes and comes back: the others know it.
+        let listen = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
         let transports = [
-            (id("tcp")?, TransportConfig::new("tcp").with("listen", "127.0.0.1:0")),
+            (id("tcp")?, TransportConfig::new("tcp").with("listen", listen)),
             (id("relay")?, TransportConfig::new("websocket").with("relays", vec![self.relay.clone()])),
             (
                 id("file")?,

@@ -78,9 +78,10 @@ impl Refusal {
         matches!(self, Self::Store(_) | Self::UnknownSender(_) | Self::KeyConflict(_))
     }
 
-    /// Whether it is a matter of keys or forgery, which the user should hear of.
+    /// Whether it is a matter of keys or forgery, which the user should hear of. A key conflict is told once, when it
+    /// is found, and stays on the screen; its frame comes again and again.
     pub(super) fn concerns_security(&self) -> bool {
-        matches!(self, Self::ReusedId | Self::Unsigned | Self::Pgp(_) | Self::Headers(_) | Self::KeyConflict(_))
+        matches!(self, Self::ReusedId | Self::Unsigned | Self::Pgp(_) | Self::Headers(_))
     }
 
     /// The reason for the transport.

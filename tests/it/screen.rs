@@ -14,7 +14,7 @@ use tokio::runtime::Runtime;
 
 use crate::{
     support::until,
-    terminal::{CTRL_U, DOWN, ENTER, ESC, F1, F4, F8, F9, Grid, PASTE, PASTE_END, Terminal},
+    terminal::{DOWN, ENTER, ESC, F1, F3, F4, F8, F9, Grid, PASTE, PASTE_END, Terminal},
 };
 
 const WIDE: (u16, u16) = (120, 40);
@@ -85,10 +85,15 @@ fn the_demo_delivers_fails_over_and_leaves_nothing() {
     screen.wait_until("the health panel tells", |grid| !grid.has("o tcp"));
 
     // The path view: what was tried and what happened.
-    screen.keys(ESC);
-    screen.wait_for(&["r reply"]);
-    screen.keys("kkk");
-    screen.wait_until("the attempts of the selected message", |grid| grid.has("Path of "));
+    screen.keys(F3);
+    screen.wait_for(&["Search everything"]);
+    screen.keys("after the outage");
+    screen.wait_for(&["to lumina", "after the outage"]);
+    screen.keys(ENTER);
+    screen.wait_until("the attempts of the selected message", |grid| {
+        let ways = grid.has_line(&["relay accepted"]) || grid.has_line(&["file accepted"]);
+        grid.has("Path of ") && grid.has("tcp failed") && ways && grid.has("Plan, failover")
+    });
 
     screen.keys(F9);
     screen.wait_until("tcp is back", |grid| !grid.has("out: tcp") && grid.has("o tcp"));
@@ -133,7 +138,7 @@ fn every_view_opens_over_a_living_demo_of_any_size() {
     screen.wait_until("the trust panel is gone", |grid| !grid.has("Trust: mira"));
 
     screen.keys(F1);
-    screen.wait_for(&["Every command"]);
+    screen.wait_for(&["composer.newline"]);
     screen.keys("\x1b[F");
     screen.wait_for(&["app.quit"]);
     screen.keys(ESC);
@@ -146,7 +151,7 @@ fn every_view_opens_over_a_living_demo_of_any_size() {
     screen.keys(ESC);
 
     screen.wait_until("the log is gone", |grid| !grid.has(" Log"));
-    screen.keys("\x1bOR");
+    screen.keys(F3);
     screen.wait_for(&["Search everything"]);
     screen.keys("nozzle");
     screen.wait_for(&["lumina", "nozzle"]);
@@ -238,6 +243,15 @@ impl Prepared {
         self.runtime.block_on(until("the control socket", || async { NodeHandle::connect(&socket).await.ok() }))
     }
 
+    /// How many messages wait.
+    fn waiting(&self) -> usize {
+        let node = self.node();
+        match self.runtime.block_on(node.call(Command::Status)) {
+            Ok(Reply::Status(status)) => status.queued,
+            other => panic!("{other:?}"),
+        }
+    }
+
     fn wait_for_draft(&self, text: &str) {
         let node = self.node();
         self.runtime.block_on(until("the draft is saved", || async {
@@ -259,8 +273,7 @@ fn what_is_typed_and_pasted_is_text_whatever_it_holds() {
     // Every byte on its own, several columns and bytes a letter.
     screen.keys_bytewise("äöü 漢字 👩‍🚀 done");
     screen.wait_for(&["äöü 漢字", "done"]);
-    screen.keys("\x1bx");
-    screen.wait_for(&["Type a message"]);
+    throw_away(&mut screen);
 
     // A paste never sends: not by a newline, not by an end of the paste inside of it.
     screen.keys_bytewise(&format!("{PASTE}first\rsecond\nthird{PASTE_END}"));
@@ -268,23 +281,17 @@ fn what_is_typed_and_pasted_is_text_whatever_it_holds() {
         .wait_until("three lines in the composer", |grid| grid.has("first") && grid.has("second") && grid.has("third"));
     screen.keys(&format!("{PASTE}\x1b]0;owned\x07fourth\x1b[2J{PASTE_END}"));
     screen.wait_for(&["fourth"]);
-    let held = home.runtime.block_on(async { home.node_now().await });
-    assert_eq!(held, 0, "nothing was sent");
-    screen.keys("\x1bx");
-    screen.wait_for(&["Type a message"]);
-
-    screen.keys(ESC);
-    screen.wait_for(&["r reply"]);
+    assert_eq!(home.waiting(), 0, "nothing was sent");
+    throw_away(&mut screen);
     quit(screen);
 }
 
-impl Prepared {
-    /// How many messages wait.
-    async fn node_now(&self) -> u64 {
-        let node = NodeHandle::connect(&self.home.socket_path()).await.unwrap();
-        let Ok(Reply::Status(status)) = node.call(Command::Status).await else { panic!("no status") };
-        status.queued + status.held
-    }
+/// Empties the composer, which asks first.
+fn throw_away(screen: &mut Terminal) {
+    screen.keys("\x1bx");
+    screen.wait_for(&["Throw away what is written?"]);
+    screen.keys("y");
+    screen.wait_for(&["Type a message"]);
 }
 
 #[test]
@@ -294,24 +301,26 @@ fn a_paste_of_a_megabyte_is_taken_and_not_sent() {
     let paste = "all work and no play\n".repeat(50_000);
     screen.keys(&format!("{PASTE}{paste}the last line{PASTE_END}"));
     screen.wait_for(&["the last line"]);
-    assert_eq!(home.runtime.block_on(home.node_now()), 0);
+    assert_eq!(home.waiting(), 0);
     quit(screen);
 }
 
 #[test]
 fn signals_end_it_cleanly() {
     let home = Prepared::new(None);
-    for signal in [Signal::TERM, Signal::HUP] {
+    let mut written = String::new();
+    for (signal, word) in [(Signal::TERM, "kept over TERM "), (Signal::HUP, "and over HUP ")] {
         let mut screen = home.start_writing();
-        let draft = format!("kept over {signal:?}");
-        screen.keys(&format!("{CTRL_U}\x1bx{draft}"));
-        screen.wait_for(&[&draft]);
+        screen.keys("\x1b[F");
+        screen.keys(word);
+        written.push_str(word);
+        screen.wait_for(&[written.trim_end()]);
         screen.signal(signal);
         screen.ended_well();
-        let screen = home.start_writing();
-        screen.wait_for(&[&draft]);
-        quit(screen);
     }
+    let screen = home.start_writing();
+    screen.wait_for(&[written.trim_end()]);
+    quit(screen);
 }
 
 #[test]

@@ -16,14 +16,12 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// Keys as a terminal sends them.
 pub(crate) const ENTER: &str = "\r";
 pub(crate) const ESC: &str = "\x1b";
-pub(crate) const TAB: &str = "\t";
-pub(crate) const UP: &str = "\x1b[A";
 pub(crate) const DOWN: &str = "\x1b[B";
 pub(crate) const F1: &str = "\x1bOP";
+pub(crate) const F3: &str = "\x1bOR";
 pub(crate) const F4: &str = "\x1bOS";
 pub(crate) const F8: &str = "\x1b[19~";
 pub(crate) const F9: &str = "\x1b[20~";
-pub(crate) const CTRL_U: &str = "\x15";
 pub(crate) const PASTE: &str = "\x1b[200~";
 pub(crate) const PASTE_END: &str = "\x1b[201~";
 
@@ -52,15 +50,13 @@ impl Shared {
 /// The screen at one moment.
 pub(crate) struct Grid {
     rows: Vec<String>,
-    /// Whether it is the alternate screen.
-    pub(crate) alternate: bool,
 }
 
 impl Grid {
     fn of(output: &Output) -> Self {
         let screen = output.parser.screen();
         let width = screen.size().1;
-        Self { rows: screen.rows(0, width).collect(), alternate: screen.alternate_screen() }
+        Self { rows: screen.rows(0, width).collect() }
     }
 
     /// Whether a line holds the text.

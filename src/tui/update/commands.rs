@@ -49,7 +49,7 @@ fn question(model: &Model, cmd: &Cmd) -> Option<Confirm> {
             (format!("Take the new key of {}?", peer.name), loses)
         }
         Cmd::QueuePurge => {
-            let waiting = model.status.as_ref().map_or(0, |status| status.queued + status.held);
+            let waiting = model.status.as_ref().map_or(0, |status| status.queued);
             ("Give up everything that waits?".to_owned(), format!("{waiting} messages will never be delivered"))
         }
         _ => (format!("{}?", cmd.name()), "This cannot be undone".to_owned()),
