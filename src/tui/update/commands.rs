@@ -562,7 +562,10 @@ fn quit(model: &mut Model, out: &mut Effects) {
     if waiting == 0 || model.gone {
         return leave(model, out);
     }
-    let loses = format!("{waiting} messages wait; they stay safe, but nothing sends them until you start again");
+    let loses = match waiting {
+        1 => "One message waits; it stays safe, but nothing sends it until you start again".to_owned(),
+        n => format!("{n} messages wait; they stay safe, but nothing sends them until you start again"),
+    };
     let confirm = Confirm { question: "Quit now?".to_owned(), loses, then: Confirmed::Run(Cmd::AppQuit) };
     show(model, Overlay::Confirm(confirm));
 }
