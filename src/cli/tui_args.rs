@@ -20,6 +20,9 @@ pub struct TuiArgs {
     /// A small live world to look at: real peers in a temporary home that leaves nothing behind
     #[arg(long, conflicts_with = "home")]
     pub demo: bool,
+    /// In the demo, the seconds until a peer turns up with another key
+    #[arg(long, value_name = "SECONDS", requires = "demo", hide = true)]
+    pub new_phone_after: Option<u64>,
     /// A theme's name, or a file in your themes folder [default: ui.theme of config.yml]
     #[arg(long, value_name = "NAME")]
     pub theme: Option<String>,

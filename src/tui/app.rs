@@ -63,6 +63,8 @@ pub type DemoKeys = mpsc::Sender<DemoAction>;
 pub struct Options {
     /// Where the demonstration's keys go; none outside of it.
     pub demo: Option<DemoKeys>,
+    /// The peer whose conversation is open at the start, ready to write, when none is remembered.
+    pub open: Option<String>,
     /// The theme's name; by the terminal's background when none.
     pub theme: Option<String>,
     /// The keymap's name; `default` when none.

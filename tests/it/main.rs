@@ -3,4 +3,6 @@
 
 mod cli;
 mod nodes;
+mod screen;
 mod support;
+mod terminal;

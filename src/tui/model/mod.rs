@@ -115,6 +115,8 @@ pub struct Model {
     pub pending_keys: Vec<Key>,
     /// What could follow them.
     pub hints: Vec<Hint>,
+    /// The peer whose conversation is opened as soon as the peer is known; none once that is done.
+    pub open_first: Option<String>,
     /// Whether this is the demonstration.
     pub demo: bool,
     /// Transports the user knocked out in the demonstration.
@@ -164,6 +166,7 @@ impl Model {
             overlays: Vec::new(),
             pending_keys: Vec::new(),
             hints: Vec::new(),
+            open_first: None,
             demo: false,
             knocked: BTreeSet::new(),
             sends: BTreeMap::new(),

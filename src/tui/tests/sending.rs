@@ -70,7 +70,7 @@ fn drafts_are_saved_after_a_pause_and_come_back() {
 #[test]
 fn leaving_saves_what_is_being_written() {
     let mut screen = opened();
-    screen.write("half").press("C-q").sees("1 messages wait").press("y");
+    screen.write("half").press("C-q").sees("One message waits").press("y");
     assert_eq!(screen.node.drafts.values().next().unwrap(), "half");
     assert!(screen.outside.contains(&Effect::Quit));
 }

@@ -49,7 +49,7 @@ fn question(model: &Model, cmd: &Cmd) -> Option<Confirm> {
             (format!("Take the new key of {}?", peer.name), loses)
         }
         Cmd::QueuePurge => {
-            let waiting = model.status.as_ref().map_or(0, |status| status.queued + status.held);
+            let waiting = model.status.as_ref().map_or(0, |status| status.queued);
             ("Give up everything that waits?".to_owned(), format!("{waiting} messages will never be delivered"))
         }
         _ => (format!("{}?", cmd.name()), "This cannot be undone".to_owned()),
@@ -562,7 +562,10 @@ fn quit(model: &mut Model, out: &mut Effects) {
     if waiting == 0 || model.gone {
         return leave(model, out);
     }
-    let loses = format!("{waiting} messages wait; they stay safe, but nothing sends them until you start again");
+    let loses = match waiting {
+        1 => "One message waits; it stays safe, but nothing sends it until you start again".to_owned(),
+        n => format!("{n} messages wait; they stay safe, but nothing sends them until you start again"),
+    };
     let confirm = Confirm { question: "Quit now?".to_owned(), loses, then: Confirmed::Run(Cmd::AppQuit) };
     show(model, Overlay::Confirm(confirm));
 }

@@ -60,9 +60,9 @@ pub(super) fn event(model: &mut Model, event: Event, out: &mut Effects) {
             model.sidebar.rebuild(&model.peers, &model.conversations);
         }
         Event::SearchHit { search_id, message } => super::search::hit(model, search_id, *message),
-        Event::Refused { via, reason } => {
-            let text = format!("{via}: refused an inbound frame: {reason}");
-            model.notices.record(model.now, LogRank::Notice(NoticeLevel::Security), text);
+        // The text names the path already.
+        Event::Refused { reason, .. } => {
+            model.notices.record(model.now, LogRank::Notice(NoticeLevel::Security), reason.as_str().to_owned());
         }
         Event::Notice { level, text } => model.notice(level, text.as_str()),
         Event::Lagged(missed) => lagged(model, missed, out),
