@@ -53,6 +53,7 @@ impl Refusal {
     pub(super) fn kind(&self) -> String {
         match self {
             Self::Decode(error) => return error.kind().to_owned(),
+            Self::Body(error) => error.kind(),
             Self::Pgp(_) => "bad_signature_or_sealing",
             Self::NotForUs(_) => "not_for_us",
             Self::Expired => "expired",
@@ -62,7 +63,6 @@ impl Refusal {
             Self::UnknownSender(_) => "unknown_sender",
             Self::BadIntroduction(_) => "bad_introduction",
             Self::Unsigned => "unsigned",
-            Self::Body(_) => "bad_body",
             Self::Headers(_) => "header_mismatch",
             Self::Blocked(_) => "blocked",
             Self::KeyConflict(_) => "key_conflict",
