@@ -84,7 +84,7 @@ impl Lines<'_> {
         if let Some(new) = &peer.conflict {
             self.tell_as(Role::Banner, "CONFLICT", "Another key wants to take the place of the one below");
             self.tell_as(Role::NoticeSecurity, "new key", &new.grouped());
-            self.tell_as(Role::NoticeSecurity, "in words", &proquints(new));
+            self.tell_as(Role::NoticeSecurity, "in words", &in_words(new));
             let (keep, take) = (self.key(&Cmd::ConflictReject), self.key(&Cmd::ConflictAccept));
             self.tell("", &format!("{keep} keeps the old key, {take} takes the new one"));
         }
@@ -146,7 +146,7 @@ impl Lines<'_> {
 
     fn fingerprint(&mut self, key: &Fingerprint) {
         self.tell_as(Role::TextStrong, "fingerprint", &key.grouped());
-        self.tell("in words", &proquints(key));
+        self.tell("in words", &in_words(key));
     }
 
     fn key_info(&mut self, key: &KeyInfo) {
@@ -178,17 +178,7 @@ impl Lines<'_> {
     }
 }
 
-/// A fingerprint as words that can be read out: two bytes make five letters, consonants and vowels in turn (the
-/// "proquint" scheme). They say exactly as much as the digits.
-pub(crate) fn proquints(key: &Fingerprint) -> String {
-    const CONSONANTS: [char; 16] = ['b', 'd', 'f', 'g', 'h', 'j', 'k', 'l', 'm', 'n', 'p', 'r', 's', 't', 'v', 'z'];
-    const VOWELS: [char; 4] = ['a', 'i', 'o', 'u'];
-    let word = |pair: &[u8]| -> String {
-        let bits = pair.iter().fold(0u16, |bits, byte| bits << 8 | u16::from(*byte));
-        let consonant = |shift: u16| CONSONANTS[usize::from(bits >> shift & 15)];
-        let vowel = |shift: u16| VOWELS[usize::from(bits >> shift & 3)];
-        [consonant(12), vowel(10), consonant(6), vowel(4), consonant(0)].iter().collect()
-    };
-    let words: Vec<String> = key.as_bytes().chunks(2).map(word).collect();
-    words.join(" ")
+/// A fingerprint as words that can be read out: the same ones everywhere in the program, or comparing them would fail.
+fn in_words(key: &Fingerprint) -> String {
+    crate::pgp::fingerprint_words(key).join(" ")
 }
