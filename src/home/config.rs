@@ -88,7 +88,8 @@ mod tests {
     #[test]
     fn the_guide_explains_every_field() {
         let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/config.md")).unwrap();
-        let under = |section: &str, names: Vec<String>| names.into_iter().map(move |name| format!("{section}.{name}"));
+        let under =
+            |section: &'static str, names: Vec<String>| names.into_iter().map(move |name| format!("{section}.{name}"));
         let written = fields::<PeerProfile>().into_iter().chain(fields::<RouteEntry>());
         let all = written
             .chain(fields::<PeerKeyEvent>())

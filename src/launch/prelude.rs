@@ -186,7 +186,7 @@ pub(super) async fn ask_passphrase(home: &Home, options: &Options) -> Result<Opt
                 let (home, tried) = (home.clone(), tried.clone());
                 tokio::spawn(async move {
                     // The user may have given up meanwhile.
-                    let _ = tried.send(unlock(home, Some(passphrase)).await);
+                    let _ = tried.send(unlock(home, Some(passphrase)).await).await;
                 });
             }
             Some(UnlockEffect::GiveUp) => return Ok(None),
