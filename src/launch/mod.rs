@@ -93,6 +93,8 @@ async fn run_home(launch: Launch) -> Result<(), LaunchError> {
     let mut screen = launch.screen;
     screen.theme = screen.theme.or(Some(config.ui.theme).filter(|theme| theme != "auto"));
     screen.keymap = screen.keymap.or(Some(config.ui.keymap));
+    // The default is no wish: over SSH the screen chooses less by itself.
+    screen.fps = screen.fps.or(Some(config.ui.fps).filter(|fps| *fps != crate::home::UiConfig::default().fps));
     screen.ascii |= config.ui.ascii;
     screen.reduced_motion |= config.ui.reduced_motion;
     screen.home_ui_dir = Home::ui_dir();
