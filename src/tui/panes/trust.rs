@@ -6,7 +6,6 @@ use super::{message, sheet, span, words};
 use crate::{
     identity::{Permission, TrustLevel, fingerprint_words},
     node::{KeyInfo, Peer},
-    pgp::fingerprint_words,
     tui::{
         command::Cmd,
         keymap::Context,
