@@ -62,7 +62,7 @@ pub(super) fn event(model: &mut Model, event: Event, out: &mut Effects) {
         Event::SearchHit { search_id, message } => super::search::hit(model, search_id, *message),
         // The text names the path already.
         Event::Refused { reason, .. } => {
-            model.notices.record(model.now, LogRank::Notice(NoticeLevel::Security), reason.as_str().to_owned());
+            model.notices.record(model.now, LogRank::Notice(NoticeLevel::Security), reason.as_str());
         }
         Event::Notice { level, text } => model.notice(level, text.as_str()),
         Event::Lagged(missed) => lagged(model, missed, out),
