@@ -3,6 +3,10 @@
 //! The library behind the binaries `skcomm-tui` (the screen) and `skcomm` (the command line).
 //! `ARCHITECTURE.md` names the rooms and who may know whom.
 
+
+#[cfg(test)]
+mod rooms;
+
 pub mod cli;
 pub mod delivery;
 pub mod demo;
@@ -16,6 +20,3 @@ pub mod store;
 pub mod transport;
 pub mod tui;
 pub mod wire;
-
-#[cfg(test)]
-mod rooms;
