@@ -99,7 +99,8 @@ pub(super) fn list(dir: &Path, extension: &str) -> Result<Vec<PathBuf>, HomeErro
     Ok(paths)
 }
 
-fn file_name(path: &Path) -> String {
+/// The last part of a path, to show it.
+pub(super) fn file_name(path: &Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 

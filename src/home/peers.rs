@@ -29,6 +29,12 @@ impl Home {
         let read = |path: &PathBuf| {
             let profile: PeerProfile =
                 files::read_yaml(path)?.ok_or_else(|| HomeError::invalid(path, None, "it is empty"))?;
+            // Otherwise a change would be written beside it, and both would be read at the next start.
+            let proper = self.peer_path(&profile.name, "yml");
+            if *path != proper {
+                let problem = format!("it describes {}; rename it to {}", profile.name, files::file_name(&proper));
+                return Err(HomeError::invalid(path, None, problem));
+            }
             let text = |extension: &str| -> Result<Option<String>, HomeError> {
                 let path = path.with_extension(extension);
                 let bytes = files::read_bounded(&path)?;
@@ -76,6 +82,48 @@ fn remove(path: &std::path::Path) -> Result<(), HomeError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn files_edited_by_hand_are_refused_with_file_and_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(dir.path());
+        home.create().unwrap();
+        for (file, text, expected) in [
+            ("a.yml", "name: a\ntrust: almighty\n", "a.yml:2"),
+            ("b.yml", "name: b\nfingerprint: 12\n", "b.yml:2"),
+            ("c.yml", "name: c\ntrust: verified\ntrsut: verified\n", "c.yml:3"),
+            ("d.yml", "name: ../d\n", "d.yml:1"),
+            ("e.yml", "name: somebody\n", "rename it to somebody.yml"),
+            ("F.yml", "name: F\n", "rename it to f.yml"),
+        ] {
+            let path = dir.path().join("peers").join(file);
+            std::fs::write(&path, text).unwrap();
+            let error = home.peers().unwrap().remove(0).unwrap_err().to_string();
+            assert!(error.contains(expected), "{file}: {error}");
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+
+    #[test]
+    fn names_that_are_parts_of_each_other_share_no_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(dir.path());
+        home.create().unwrap();
+        let peers: Vec<StoredPeer> = ["a", "a.new", "a.pub", "a.yml", "con", "nul."]
+            .into_iter()
+            .map(|name| StoredPeer {
+                profile: PeerProfile::new(name.parse().unwrap()),
+                certificate: Some(format!("{name} old")),
+                conflicting: Some(format!("{name} new")),
+            })
+            .collect();
+        peers.iter().for_each(|peer| home.save_peer(peer).unwrap());
+        let mut read: Vec<StoredPeer> = home.peers().unwrap().into_iter().map(Result::unwrap).collect();
+        read.sort_by(|a, b| a.profile.name.cmp(&b.profile.name));
+        assert_eq!(read, peers);
+        home.remove_peer(&peers[0].profile.name).unwrap();
+        assert_eq!(home.peers().unwrap().len(), peers.len() - 1);
+    }
 
     #[test]
     fn peers_round_trip_and_a_broken_one_hides_no_other() {

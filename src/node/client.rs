@@ -2,19 +2,22 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::{Sink, SinkExt as _, StreamExt as _};
 use serde_json::Value;
 use tokio::{
     net::UnixStream,
     sync::{broadcast, mpsc},
 };
-use tokio_util::codec::{Framed, LinesCodec};
+use tokio_util::codec::{Framed, LinesCodec, LinesCodecError};
 
 use super::{
     Event, NodeError, NodeErrorKind, NodeHandle,
     handle::{Answer, Call},
-    rpc::{LINE_BYTES_MAX, Line, Request},
+    rpc::{LINE_BYTES_MAX, Line, REQUEST_BYTES_MAX, Request},
 };
+
+/// Most commands that wait for their answers at once; further ones wait with their callers.
+const WAITING_MAX: usize = 256;
 
 impl NodeHandle {
     /// Connects to the node that listens at `socket`. Events flow from now on.
@@ -31,19 +34,27 @@ impl NodeHandle {
 }
 
 async fn converse(stream: UnixStream, mut calls: mpsc::Receiver<Call>, events: broadcast::Sender<Event>) {
-    let (mut out, mut lines) = Framed::new(stream, LinesCodec::new_with_max_length(LINE_BYTES_MAX)).split();
+    let (out, mut lines) = Framed::new(stream, LinesCodec::new_with_max_length(LINE_BYTES_MAX)).split();
     let mut waiting: BTreeMap<u64, Answer> = BTreeMap::new();
     let mut next_id = 1;
-    if send(&mut out, &Request::subscribe(0)).await.is_err() {
+    // Written elsewhere: if the node is slow to read because its answers are not fetched, fetching must go on.
+    let (requests, to_send) = mpsc::channel(WAITING_MAX + 1);
+    let writer = tokio::spawn(write_requests(out, to_send));
+    let subscribed = encode(&Request::subscribe(0)).is_ok_and(|line| requests.try_send(line).is_ok());
+    if !subscribed {
         return;
     }
     loop {
         tokio::select! {
-            call = calls.recv() => {
-                let Some((command, answer)) = call else { return };
-                match Request::command(next_id, &command) {
-                    Ok(request) if send(&mut out, &request).await.is_ok() => { waiting.insert(next_id, answer); }
-                    Ok(_) => return,
+            call = calls.recv(), if waiting.len() < WAITING_MAX => {
+                let Some((command, answer)) = call else { break };
+                match Request::command(next_id, &command).and_then(|request| encode(&request)) {
+                    Ok(line) => {
+                        if requests.try_send(line).is_err() {
+                            break;
+                        }
+                        waiting.insert(next_id, answer);
+                    }
                     Err(error) => answer.give(Err(error)),
                 }
                 next_id += 1;
@@ -57,6 +68,7 @@ async fn converse(stream: UnixStream, mut calls: mpsc::Receiver<Call>, events: b
             }
         }
     }
+    writer.abort();
     // Receivers that are left see the end of the stream once `events` is dropped here.
     let _ = events.send(Event::Stopping);
 }
@@ -78,11 +90,23 @@ fn take(line: Line, waiting: &mut BTreeMap<u64, Answer>, events: &broadcast::Sen
     }
 }
 
-async fn send(
-    out: &mut (impl futures_util::Sink<String, Error = tokio_util::codec::LinesCodecError> + Unpin),
-    request: &Request,
-) -> Result<(), NodeError> {
-    let gone = |e: &dyn std::fmt::Display| NodeError::new(NodeErrorKind::Gone, e.to_string());
-    let text = serde_json::to_string(request).map_err(|e| gone(&e))?;
-    out.send(text).await.map_err(|e| gone(&e))
+async fn write_requests(
+    mut out: impl Sink<String, Error = LinesCodecError> + Unpin,
+    mut lines: mpsc::Receiver<String>,
+) {
+    while let Some(line) = lines.recv().await {
+        if out.send(line).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn encode(request: &Request) -> Result<String, NodeError> {
+    let invalid = |text: String| NodeError::new(NodeErrorKind::Invalid, text);
+    let line = serde_json::to_string(request).map_err(|e| invalid(e.to_string()))?;
+    if line.len() < REQUEST_BYTES_MAX {
+        Ok(line)
+    } else {
+        Err(invalid(format!("the request has {} bytes; at most {REQUEST_BYTES_MAX} are taken", line.len())))
+    }
 }

@@ -10,10 +10,12 @@ use super::{
     Command, NodeError, NodeErrorKind, Reply, Status,
     core::Core,
     handle::Answer,
+    outbound::Facts,
     queries::{Queries, Wanted},
 };
 use crate::{
-    delivery::{Input, PlanRequest},
+    delivery::{Input, PlanRequest, RoutePlan},
+    store::OutboxEntry,
     wire::{Conversation, EnvelopeId, Fingerprint, SafeText, Urgency},
 };
 
@@ -212,10 +214,9 @@ impl Core {
         let queries = self.queries();
         let reading = tokio::task::spawn_blocking(move || queries.queue(key));
         self.later(reading, move |core, read| {
-            let mut messages = match read {
-                Ok(Ok(messages)) => messages,
-                Ok(Err(error)) => return answer.give(Err(error)),
-                Err(error) => return answer.give(Err(NodeError::new(NodeErrorKind::Internal, error.to_string()))),
+            let mut messages = match flat(read) {
+                Ok(messages) => messages,
+                Err(error) => return answer.give(Err(error)),
             };
             // The machine knows the present state; the store may be a moment behind.
             for message in &mut messages {
@@ -231,40 +232,51 @@ impl Core {
     }
 
     fn history(&self, query: super::HistoryQuery, answer: Answer) {
-        // The messages of a peer that was removed stay; they are asked for by its whole fingerprint.
-        let gone = query.peer.as_ref().and_then(|peer| peer.parse::<Fingerprint>().ok());
-        if let Some(key) = gone.filter(|key| self.people.book.by_key(key).is_none()) {
-            return self.query(answer, move |q| q.history(Some(key), &query));
-        }
-        match query.peer.as_ref().map(|peer| self.find_peer(peer)).transpose() {
-            Ok(peer) => {
-                let key = peer.as_ref().map(|peer| peer.fingerprint);
-                match key {
-                    Some(None) => answer.give(Ok(Reply::Messages(Vec::new()))),
-                    key => self.query(answer, move |q| q.history(key.flatten(), &query)),
-                }
-            }
-            Err(error) => answer.give(Err(error)),
-        }
+        let key = match &query.peer {
+            None => None,
+            Some(reference) => match self.find_peer(reference) {
+                Ok(peer) if peer.fingerprint.is_none() => return answer.give(Ok(Reply::Messages(Vec::new()))),
+                Ok(peer) => peer.fingerprint,
+                // What a peer wrote stays readable under its fingerprint after it was removed.
+                Err(error) => match reference.parse::<Fingerprint>() {
+                    Ok(key) => Some(key),
+                    Err(_) => return answer.give(Err(error)),
+                },
+            },
+        };
+        self.query(answer, move |q| q.history(key, &query));
     }
 
     fn trace(&self, envelope_id: EnvelopeId, answer: Answer) {
-        let state = self.machine.state(&envelope_id).cloned();
-        let attempts = self.machine.attempts(&envelope_id).to_vec();
-        let (mut plan, now) = (None, self.clock.now());
-        if let Some(conversation) = self.ledger.conversation(&envelope_id) {
-            let ask = PlanRequest {
-                peer: conversation.peer,
-                mode: self.config.defaults.mode,
-                urgency: Urgency::Normal,
-                size: 4096,
-                prefer: Vec::new(),
-                fallback: Vec::new(),
-                without: Vec::new(),
-            };
-            plan = Some(self.machine.plan(now, &ask));
-        }
-        self.query(answer, move |q| q.trace(envelope_id, state, attempts, plan));
+        let queries = self.queries();
+        let reading = tokio::task::spawn_blocking(move || queries.trace(envelope_id));
+        self.later(reading, move |core, read| {
+            answer.give(flat(read).map(|(mut trace, waiting)| {
+                // The machine knows the present state; the store may be a moment behind.
+                if !trace.message.incoming()
+                    && let Some(state) = core.machine.state(&envelope_id)
+                {
+                    trace.message.state = state.clone();
+                    trace.attempts = core.machine.attempts(&envelope_id).to_vec();
+                }
+                trace.plan = waiting.filter(|_| !trace.message.state.is_final()).map(|entry| core.plan_of(&entry));
+                Reply::Trace(Box::new(trace))
+            }));
+        });
+    }
+
+    /// What would happen to a message of the outbox if it were sent now.
+    fn plan_of(&self, entry: &OutboxEntry) -> RoutePlan {
+        let ask = PlanRequest {
+            peer: entry.to,
+            mode: entry.mode,
+            urgency: entry.urgency,
+            size: usize::try_from(entry.size).unwrap_or(usize::MAX),
+            prefer: Facts::of(entry).prefer,
+            fallback: Vec::new(),
+            without: Vec::new(),
+        };
+        self.machine.plan(self.clock.now(), &ask)
     }
 
     /// Reads the store on another thread and answers with what `read` makes of it.
@@ -290,6 +302,11 @@ impl Core {
     fn queries(&self) -> Queries {
         Queries { store: self.store.clone(), names: self.people.names(), own_name: self.me.name().to_owned() }
     }
+}
+
+/// What was read on another thread.
+fn flat<T>(read: Result<Result<T, NodeError>, tokio::task::JoinError>) -> Result<T, NodeError> {
+    read.unwrap_or_else(|error| Err(NodeError::new(NodeErrorKind::Internal, format!("reading failed: {error}"))))
 }
 
 fn no_message(id: &EnvelopeId) -> NodeError {

@@ -37,6 +37,8 @@ pub(super) struct Draft {
 pub(super) enum SealError {
     #[error(transparent)]
     Pgp(#[from] PgpError),
+    #[error("sealing hit a defect of this program; please report it")]
+    Crashed,
     #[error("the content does not fit: {0}")]
     Body(#[from] BodyError),
 }

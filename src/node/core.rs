@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt as _, future::BoxFuture, stream::FuturesOrdered};
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::{
     Event, NoticeLevel, Reply,
@@ -93,7 +93,7 @@ pub(super) struct Sources {
 }
 
 impl Core {
-    /// Runs until a face asks to shut down or the last face is gone.
+    /// Runs until a face asks to shut down.
     pub(super) async fn run(mut self, mut from: Sources) {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -178,15 +178,32 @@ impl Core {
         self.emit(Event::Notice { level, text });
     }
 
-    async fn stop(mut self, mut from: Sources) {
-        self.emit(Event::Stopping);
-        // What is being sealed or opened is finished: a face may be waiting for it, a sender for its ack.
+    /// Finishes what is being sealed, opened and written, and gives the answers: a face may be waiting for one, a
+    /// transport for its receipt.
+    async fn settle(&mut self, from: &mut Sources) {
         while let Some(done) = self.sealing.next().await {
-            done(&mut self);
+            done(self);
         }
         while let Some(done) = self.opening.next().await {
-            done(&mut self);
+            done(self);
         }
+        let (tell, mut told) = oneshot::channel::<()>();
+        // Writes are done in order: when this one's turn has come, all earlier ones were answered.
+        self.write(|_| Ok(()), move |_, _| drop(tell));
+        loop {
+            tokio::select! {
+                Some(done) = from.done.recv() => done(self),
+                _ = &mut told => return,
+            }
+        }
+    }
+
+    async fn stop(mut self, mut from: Sources) {
+        self.emit(Event::Stopping);
+        for cancelled in self.searches.values() {
+            cancelled.store(true, std::sync::atomic::Ordering::Relaxed);
+        }
+        self.settle(&mut from).await;
         self.write_ledger();
         self.paths.stop_all().await;
         let writer = self.writer;

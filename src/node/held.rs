@@ -15,6 +15,9 @@ use crate::{
 /// The store's name for them.
 const NAMESPACE: &str = "held-without-key";
 
+/// Most bytes of content that wait; they are kept in memory, too.
+const BYTES_MAX: usize = 64 * 1024 * 1024;
+
 /// Messages that wait for a key, in the order they were written.
 #[derive(Default)]
 pub(super) struct HeldDrafts(BTreeMap<(Timestamp, EnvelopeId), HeldDraft>);
@@ -30,10 +33,26 @@ pub(super) struct HeldDraft {
 
 impl HeldDrafts {
     /// Reads what waits from the store.
-    pub(super) fn load(store: &crate::store::Store) -> Result<Self, crate::store::StoreError> {
-        let stored = store.blobs(NAMESPACE)?;
-        let drafts = stored.iter().filter_map(|(_, bytes)| serde_json::from_slice::<HeldDraft>(bytes).ok());
-        Ok(Self(drafts.map(|held| ((held.at, held.envelope_id), held)).collect()))
+    pub(super) fn load(
+        store: &crate::store::Store,
+        warnings: &mut Vec<SafeText>,
+    ) -> Result<Self, crate::store::StoreError> {
+        let mut held = BTreeMap::new();
+        for (name, bytes) in store.blobs(NAMESPACE)? {
+            match serde_json::from_slice::<HeldDraft>(&bytes) {
+                Ok(draft) => drop(held.insert((draft.at, draft.envelope_id), draft)),
+                Err(error) => {
+                    warnings
+                        .push(SafeText::line(&format!("message {name}, which waits for a key, is broken: {error}")));
+                }
+            }
+        }
+        Ok(Self(held))
+    }
+
+    /// Bytes of content that wait.
+    fn bytes(&self) -> usize {
+        self.0.values().map(|held| held.request.content.len()).sum()
     }
 
     /// How many wait.
@@ -48,6 +67,11 @@ impl HeldDrafts {
 }
 
 impl HeldDraft {
+    fn expired(&self, now: Timestamp, default_ttl: u64) -> bool {
+        let ttl_ms = self.request.ttl_seconds.unwrap_or(default_ttl).saturating_mul(1000);
+        now.ms_since(self.at) > i64::try_from(ttl_ms).unwrap_or(i64::MAX)
+    }
+
     fn view(&self, own_name: &str) -> Message {
         let request = self.request.clone();
         Message {
@@ -89,7 +113,7 @@ fn placeholder(peer: &PeerName) -> Fingerprint {
 impl Core {
     /// Keeps a message that cannot be sealed.
     pub(super) fn hold_without_key(&mut self, peer: &PeerProfile, draft: Draft, answer: Answer) {
-        if self.held.len() >= limits::QUEUED_PER_PEER {
+        if self.held.len() >= limits::QUEUED_PER_PEER || self.held.bytes() >= BYTES_MAX {
             let text = "too many messages wait for certificates; add the certificates or purge the queue";
             return answer.give(Err(NodeError::new(NodeErrorKind::Full, text)));
         }
@@ -132,12 +156,29 @@ impl Core {
         );
     }
 
+    /// What waits for keys that are here by now: a certificate file was added by hand, or an earlier run was killed.
+    pub(super) fn release_all_held(&mut self) {
+        let pinned = self.people.book.iter().filter_map(|peer| peer.fingerprint);
+        let keys: Vec<Fingerprint> = pinned.filter(|key| self.keys.get(key).is_some()).collect();
+        for key in keys {
+            self.release_held(key);
+        }
+    }
+
     /// A peer's key came: what waited for it goes out, in the order it was written.
     pub(super) fn release_held(&mut self, key: Fingerprint) {
         let Some(peer) = self.people.book.by_key(&key).map(|peer| peer.name.clone()) else { return };
         let waiting: Vec<HeldDraft> = self.held.0.values().filter(|held| held.peer == peer).cloned().collect();
         for held in waiting {
             let id = (held.at, held.envelope_id);
+            if held.expired(self.clock.now().wall, self.config.defaults.ttl_seconds) {
+                let text = format!("a message to {peer} expired while it waited for the certificate; it is not sent");
+                self.notice(super::NoticeLevel::Warning, text);
+                let conversation = held.view(self.me.name()).conversation();
+                self.emit(Event::State { envelope_id: held.envelope_id, conversation, state: MessageState::Expired });
+                self.drop_held(id);
+                continue;
+            }
             let (handle, answered) = Answer::new();
             self.send(held.request, handle);
             self.later(answered, move |core, sent| match sent {

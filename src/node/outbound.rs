@@ -14,7 +14,7 @@ use crate::{
     delivery::{Input, MessageState, Outgoing, TransportId},
     identity::PeerProfile,
     pgp::Certificate,
-    store::{MessageRecord, OutboxEntry},
+    store::{MessageRecord, OutboxEntry, Store, StoreError},
     wire::{
         Content, Conversation, EnvelopeId, Fingerprint, Mode, PayloadType, ReplyRoute, ThreadId, Timestamp, Urgency,
         limits,
@@ -32,6 +32,21 @@ const AHEAD_MS: i64 = 1000;
 pub(super) struct Facts {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) prefer: Vec<TransportId>,
+}
+
+impl Facts {
+    /// Those of an entry; none that could be read are as none.
+    pub(super) fn of(entry: &OutboxEntry) -> Self {
+        serde_json::from_slice(&entry.facts).unwrap_or_default()
+    }
+}
+
+/// What the store did with a message of ours.
+enum Kept {
+    /// It is new, at this position.
+    New(u64),
+    /// A face repeated a send: it was there.
+    Before(u64, Box<MessageRecord>),
 }
 
 impl Core {
@@ -139,8 +154,10 @@ impl Core {
         let me = self.me.clone();
         let now = draft.composed;
         let sealing = tokio::task::spawn_blocking(move || {
-            let sealed = to.check_usable(now).map_err(SealError::from).and_then(|()| compose::seal(&me, &to, &draft));
-            (draft, sealed)
+            let work = || to.check_usable(now).map_err(SealError::from).and_then(|()| compose::seal(&me, &to, &draft));
+            // A defect in there must not take the draft and its answer along.
+            let sealed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+            (draft, sealed.unwrap_or(Err(SealError::Crashed)))
         });
         self.sealing.push_back(Box::pin(async move {
             match sealing.await {
@@ -173,9 +190,15 @@ impl Core {
         let (names, me, kept) = (self.people.names(), self.me.clone(), record.clone());
         let bytes = frame.clone();
         self.write(
-            move |store| store.insert_outgoing(&kept, &entry, &bytes),
+            move |store| insert_once(store, &kept, &entry, &bytes),
             move |core, stored| match stored {
-                Ok(position) => {
+                Ok(Kept::Before(position, record)) => {
+                    if let Some(answer) = answer {
+                        let message = views::message(position, *record, &names, me.name());
+                        answer.give(Ok(Reply::Sent(Box::new(message))));
+                    }
+                }
+                Ok(Kept::New(position)) => {
                     let message = views::message(position, record, &names, me.name());
                     core.ledger.follow(outgoing.envelope_id, message.conversation());
                     core.ledger.keep_frame(outgoing.envelope_id, frame, false);
@@ -253,7 +276,7 @@ impl Core {
         left: Vec<(OutboxEntry, Option<Conversation>, Vec<crate::delivery::AttemptRecord>)>,
     ) {
         for (entry, conversation, attempts) in left {
-            let facts: Facts = serde_json::from_slice(&entry.facts).unwrap_or_default();
+            let facts = Facts::of(&entry);
             let ttl_ms = entry.expires.ms_since(entry.composed);
             if let Some(conversation) = conversation {
                 self.ledger.follow(entry.envelope_id, conversation);
@@ -281,8 +304,26 @@ impl Core {
     }
 
     /// The store failed: the person must know, nothing pretends to be saved.
-    pub(super) fn storage_failed(&self, what: &str, error: &crate::store::StoreError) {
+    pub(super) fn storage_failed(&self, what: &str, error: &StoreError) {
         self.notice(NoticeLevel::Error, format!("The store could not keep {what}: {error}"));
+    }
+}
+
+/// Stores a message unless exactly it is there: a face that did not get its answer may repeat a send.
+fn insert_once(store: &Store, record: &MessageRecord, entry: &OutboxEntry, frame: &[u8]) -> Result<Kept, StoreError> {
+    match store.insert_outgoing(record, entry, frame) {
+        Ok(position) => Ok(Kept::New(position)),
+        Err(StoreError::Exists(id)) => {
+            let before = store.message_with(&record.conversation.peer, &id)?;
+            let same = |before: &MessageRecord| {
+                !before.incoming && (&before.conversation, &before.content) == (&record.conversation, &record.content)
+            };
+            match before {
+                Some((position, before)) if same(&before) => Ok(Kept::Before(position, Box::new(before))),
+                _ => Err(StoreError::Exists(id)),
+            }
+        }
+        Err(error) => Err(error),
     }
 }
 

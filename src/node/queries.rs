@@ -10,10 +10,9 @@ use std::{
 
 use tokio::sync::broadcast;
 
-use super::{Event, HistoryQuery, Message, NodeError, NodeErrorKind, Reply, RoutePlan, Trace, people::Names, views};
+use super::{Event, HistoryQuery, Message, NodeError, NodeErrorKind, Reply, Trace, people::Names, views};
 use crate::{
-    delivery::{AttemptRecord, MessageState},
-    store::{MessageRecord, Query, Store, StoreError},
+    store::{MessageRecord, OutboxEntry, Query, Store, StoreError},
     wire::{Conversation, EnvelopeId, Fingerprint},
 };
 
@@ -88,22 +87,18 @@ impl Queries {
         Ok(messages)
     }
 
-    pub(super) fn trace(
-        &self,
-        id: EnvelopeId,
-        state: Option<MessageState>,
-        attempts: Vec<AttemptRecord>,
-        plan: Option<RoutePlan>,
-    ) -> Result<Reply, NodeError> {
+    /// A message with its ledger as stored, and what waits in the outbox for it.
+    pub(super) fn trace(&self, id: EnvelopeId) -> Result<(Trace, Option<OutboxEntry>), NodeError> {
         let found = self.store.message(&id).map_err(storage)?;
         let (position, record) =
             found.ok_or_else(|| NodeError::new(NodeErrorKind::NotFound, format!("no message {id} is stored")))?;
-        let mut message = self.view(position, record);
-        if let Some(state) = state {
-            message.state = state;
+        let message = self.view(position, record);
+        if message.incoming() {
+            return Ok((Trace { message, plan: None, attempts: Vec::new() }, None));
         }
-        let attempts = if attempts.is_empty() { self.store.attempts(&id).map_err(storage)? } else { attempts };
-        Ok(Reply::Trace(Box::new(Trace { message, plan, attempts })))
+        let attempts = self.store.attempts(&id).map_err(storage)?;
+        let waiting = self.store.outbox_entry(&id).map_err(storage)?;
+        Ok((Trace { message, plan: None, attempts }, waiting))
     }
 
     pub(super) fn search(&self, wanted: &Wanted, events: &broadcast::Sender<Event>) -> Result<Reply, NodeError> {

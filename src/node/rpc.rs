@@ -8,11 +8,16 @@ use serde_json::Value;
 
 use super::{Command, Event, NodeError, NodeErrorKind, Reply};
 
-/// Longest line in either direction, in bytes: an answer of many messages of full size fits.
+/// Longest request, in bytes: the longest text with every character escaped, or a certificate, fits.
+pub(super) const REQUEST_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Longest line from the node, in bytes: an answer of many messages of full size fits.
 pub(super) const LINE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// JSON-RPC's code for a request that is no valid method or has bad params.
+/// JSON-RPC's codes.
+const NO_JSON: i64 = -32700;
 const INVALID_REQUEST: i64 = -32600;
+const NO_SUCH_METHOD: i64 = -32601;
+const INVALID_PARAMS: i64 = -32602;
 /// Our code for a command that failed; `data.kind` says how.
 const COMMAND_FAILED: i64 = -32000;
 
@@ -73,8 +78,27 @@ impl Request {
         Self { jsonrpc: version(), id: id.into(), method: "subscribe".into(), params: Value::Null }
     }
 
-    /// What it asks.
-    pub(super) fn parse(self) -> Result<Asked, NodeError> {
+    /// Reads a line: the id for the answer and what is asked, or the line that says why it cannot be done.
+    pub(super) fn read(line: &str) -> Result<(Value, Asked), Box<Line>> {
+        let value: Value =
+            serde_json::from_str(line).map_err(|e| Line::refusal(Value::Null, NO_JSON, format!("no JSON: {e}")))?;
+        let id = value.get("id").cloned().unwrap_or_default();
+        let invalid = |text: String| Line::refusal(id.clone(), INVALID_REQUEST, format!("no JSON-RPC request: {text}"));
+        let request: Self = serde_json::from_value(value).map_err(|e| invalid(e.to_string()))?;
+        if request.jsonrpc != "2.0" {
+            return Err(invalid("`jsonrpc` must be \"2.0\"".to_owned()));
+        }
+        let unknown = format!("unknown variant `{}`", request.method);
+        match request.parse() {
+            Ok(asked) => Ok((id, asked)),
+            Err(error) => {
+                let code = if error.starts_with(&unknown) { NO_SUCH_METHOD } else { INVALID_PARAMS };
+                Err(Line::refusal(id, code, error))
+            }
+        }
+    }
+
+    fn parse(self) -> Result<Asked, String> {
         if self.method == "subscribe" {
             return Ok(Asked::Subscribe);
         }
@@ -83,9 +107,7 @@ impl Request {
         if !empty {
             value["params"] = self.params;
         }
-        serde_json::from_value(value)
-            .map(|command| Asked::Command(Box::new(command)))
-            .map_err(|e| NodeError::new(NodeErrorKind::Invalid, e.to_string()))
+        serde_json::from_value(value).map(|command| Asked::Command(Box::new(command))).map_err(|e| e.to_string())
     }
 }
 
@@ -93,6 +115,33 @@ impl Line {
     /// The notification of an event.
     pub(super) fn event(event: Event) -> Self {
         Self::Event { jsonrpc: version(), method: "event".into(), params: event }
+    }
+
+    /// The answer to what is no valid request.
+    fn refusal(id: Value, code: i64, why: String) -> Box<Self> {
+        let error = NodeError::new(NodeErrorKind::Invalid, why);
+        let error = RpcError { code, message: error.message.to_string(), data: Some(error) };
+        Box::new(Self::Error { jsonrpc: version(), id, error })
+    }
+
+    /// The answer to bytes that are no line.
+    pub(super) fn unreadable(why: String) -> Self {
+        *Self::refusal(Value::Null, NO_JSON, why)
+    }
+
+    /// The line as text, without its end. What is too long for the other side becomes an error that says so.
+    pub(super) fn encode(&self) -> String {
+        let text = serde_json::to_string(self).unwrap_or_else(|e| self.instead(&e.to_string()));
+        if text.len() < LINE_BYTES_MAX { text } else { self.instead("the answer is too long; ask for fewer messages") }
+    }
+
+    fn instead(&self, why: &str) -> String {
+        let id = match self {
+            Self::Event { .. } => return serde_json::to_string(&Self::event(Event::Lagged(1))).unwrap_or_default(),
+            Self::Result { id, .. } | Self::Error { id, .. } => id.clone(),
+        };
+        let error = NodeError::new(NodeErrorKind::Invalid, why);
+        serde_json::to_string(&Self::answer(id, Err(error))).unwrap_or_default()
     }
 
     /// The answer to request `id`.
@@ -103,7 +152,7 @@ impl Line {
                 jsonrpc: version(),
                 id,
                 error: RpcError {
-                    code: if error.kind == NodeErrorKind::Invalid { INVALID_REQUEST } else { COMMAND_FAILED },
+                    code: if error.kind == NodeErrorKind::Invalid { INVALID_PARAMS } else { COMMAND_FAILED },
                     message: error.message.to_string(),
                     data: Some(error),
                 },
@@ -134,9 +183,9 @@ mod tests {
         ];
         for command in commands {
             let line = serde_json::to_string(&Request::command(7, &command).unwrap()).unwrap();
-            match serde_json::from_str::<Request>(&line).unwrap().parse().unwrap() {
-                Asked::Command(back) => assert_eq!(*back, command),
-                Asked::Subscribe => panic!("{line}"),
+            match Request::read(&line) {
+                Ok((id, Asked::Command(back))) => assert_eq!((id, *back), (7.into(), command)),
+                _ => panic!("{line}"),
             }
         }
     }
@@ -148,10 +197,40 @@ mod tests {
             r#"{"jsonrpc":"2.0","id":1,"method":"peers","params":{}}"#,
             r#"{"jsonrpc":"2.0","id":"a","method":"peers","params":null}"#,
         ] {
-            assert!(serde_json::from_str::<Request>(line).unwrap().parse().is_ok(), "{line}");
+            assert!(Request::read(line).is_ok(), "{line}");
         }
-        let unknown = serde_json::from_str::<Request>(r#"{"jsonrpc":"2.0","id":1,"method":"explode"}"#).unwrap();
-        assert_eq!(unknown.parse().unwrap_err().kind, NodeErrorKind::Invalid);
+    }
+
+    #[test]
+    fn what_is_no_request_is_refused_with_the_code_of_the_standard() {
+        let deep = "[".repeat(100_000);
+        for (line, expected) in [
+            ("", -32700),
+            ("{", -32700),
+            (deep.as_str(), -32700),
+            ("[]", -32600),
+            (r#"{"id":1,"method":"peers"}"#, -32600),
+            (r#"{"jsonrpc":"1.0","id":1,"method":"peers"}"#, -32600),
+            (r#"{"jsonrpc":"2.0","id":1,"method":"explode"}"#, -32601),
+            (r#"{"jsonrpc":"2.0","id":1,"method":"trace","params":{"envelope_id":"x"}}"#, -32602),
+        ] {
+            match Request::read(line) {
+                Err(refusal) => match *refusal {
+                    Line::Error { error, .. } => assert_eq!(error.code, expected, "{line}"),
+                    _ => panic!("{line}"),
+                },
+                Ok(_) => panic!("{line}"),
+            }
+        }
+    }
+
+    #[test]
+    fn an_answer_that_is_too_long_becomes_an_error() {
+        let line = Line::answer(3.into(), Ok(Reply::Certificate("x".repeat(LINE_BYTES_MAX))));
+        match serde_json::from_str(&line.encode()).unwrap() {
+            Line::Error { id, error, .. } => assert_eq!((id, error.code), (3.into(), INVALID_PARAMS)),
+            _ => panic!("sent as it is"),
+        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ use super::{
     ledger::Ledger,
     paths::Paths,
     people::People,
-    socket,
+    socket::ControlSocket,
     strangers::Strangers,
     writer::Writer,
 };
@@ -68,7 +68,7 @@ pub enum StartError {
     Interrupted,
 }
 
-/// A running node. It ends with [`Node::stop`], or when the last [`NodeHandle`] is gone.
+/// A running node. It ends with [`Node::stop`] or [`Command::Shutdown`]; dropping this lets it run on.
 pub struct Node {
     handle: NodeHandle,
     task: JoinHandle<Result<(), StartError>>,
@@ -148,7 +148,7 @@ impl Opening {
         let me = Me::new(secret, name, config.identity.fqid.clone());
         let (sink, frames) = mpsc::channel(FRAMES_MAX);
         let (done_tx, done) = mpsc::unbounded_channel();
-        let listener = socket::listen(&home.socket_path(), handle)?;
+        let socket = ControlSocket::listen(&home.socket_path(), handle)?;
         let mut core = Core {
             clock: Clock::start(),
             writer: Writer::start(loaded.store.clone())?,
@@ -175,9 +175,7 @@ impl Opening {
         };
         core.begin(loaded.transports, loaded.outbox);
         core.run(Sources { calls, frames, done }).await;
-        listener.abort();
-        // A stale socket is replaced at the next start; this is only tidiness.
-        let _ = std::fs::remove_file(home.socket_path());
+        socket.close().await;
         drop(lock);
         Ok(())
     }
@@ -200,6 +198,7 @@ impl Core {
             self.tell_machine(peer);
         }
         self.restore(outbox);
+        self.release_all_held();
         for warning in &self.warnings {
             tracing::warn!("{warning}");
         }
@@ -227,7 +226,7 @@ fn load(home: &Home, secret: &SecretKey) -> Result<Loaded, StartError> {
             Err(error) => warnings.push(SafeText::line(&error.to_string())),
         }
     }
-    let held = HeldDrafts::load(&store)?;
+    let held = HeldDrafts::load(&store, &mut warnings)?;
     let strangers = Strangers::load(&book, &store)?;
     Ok(Loaded { store, warnings, held, outbox, book, strangers, keys, conflicting, transports })
 }

@@ -1,7 +1,16 @@
 //! Tests of the whole: real nodes, real transports, the real binaries.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout
+)]
 
 mod cli;
+mod durability;
+mod hostile;
 mod nodes;
 mod screen;
 mod support;

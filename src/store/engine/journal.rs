@@ -9,7 +9,7 @@ use std::{
     collections::BTreeMap,
     fs::{self, File, OpenOptions},
     io,
-    os::unix::fs::FileExt as _,
+    os::unix::fs::{FileExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
 };
@@ -115,7 +115,7 @@ impl Journal {
         for (first, path) in segments(dir)? {
             known.insert(first, fs::metadata(path).map_err(EngineError::Io)?.len());
         }
-        let mark = OpenOptions::new().create(true).truncate(false).write(true).open(dir.join("mark"));
+        let mark = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(dir.join("mark"));
         let files = Files {
             segments: known,
             current: None,
@@ -224,7 +224,7 @@ impl Files {
         let first = self.durable + 1;
         let path = dir.join(name(first));
         // A segment of that name can only hold what could not be read: nothing in it counts.
-        let file = OpenOptions::new().create(true).write(true).truncate(true).open(path)?;
+        let file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(path)?;
         File::open(dir)?.sync_all()?;
         self.segments.insert(first, 0);
         self.current = Some((first, file));
