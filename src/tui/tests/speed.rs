@@ -65,10 +65,10 @@ async fn calls_reach_the_node_in_order_and_all_are_answered() {
         node::{Command, NodeHandle, Reply},
         tui::{app::Outcome, dispatch::dispatcher, testing::conversation, update::Tag},
     };
-    let (calls, mut node) = tokio::sync::mpsc::channel(1);
     let (events, _) = tokio::sync::broadcast::channel(1);
+    let (handle, mut node) = NodeHandle::from_parts(events);
     let (outcomes, mut inbox) = tokio::sync::mpsc::channel(64);
-    let mut dispatcher = dispatcher(NodeHandle::new(calls, events), outcomes);
+    let mut dispatcher = dispatcher(handle, outcomes);
     let general = conversation(0xA1, "general");
     for n in 0..50 {
         let command = Command::SaveDraft { conversation: general.clone(), text: n.to_string() };
@@ -79,9 +79,13 @@ async fn calls_reach_the_node_in_order_and_all_are_answered() {
     for n in 0..50 {
         let (command, answer) = node.recv().await.unwrap();
         assert_eq!(command, Command::SaveDraft { conversation: general.clone(), text: n.to_string() });
-        if n == 0 { first = Some(answer) } else { answer.send(Ok(Reply::Done)).unwrap() }
+        if n == 0 {
+            first = Some(answer);
+        } else {
+            answer.give(Ok(Reply::Done));
+        }
     }
-    first.unwrap().send(Ok(Reply::Done)).unwrap();
+    first.unwrap().give(Ok(Reply::Done));
     for _ in 0..50 {
         assert!(matches!(inbox.recv().await, Some(Outcome::Msg(_))));
     }
