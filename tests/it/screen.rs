@@ -104,13 +104,14 @@ fn the_demo_delivers_fails_over_and_leaves_nothing() {
     });
 
     screen.keys(F9);
-    screen.wait_until("tcp is back", |grid| !grid.has("out: tcp") && grid.has("o tcp"));
+    screen.wait_until("tcp is back", |grid| !grid.has("out: tcp"));
     screen.keys("i");
     screen.keys("back on the first path\r");
     screen.wait_until("delivered over tcp again", |grid| {
         let rows = grid.rows();
         let at = rows.iter().position(|row| row.contains("back on the first path"));
-        at.and_then(|at| rows.get(at + 1)).is_some_and(|row| row.contains("✓✓") && row.contains("tcp"))
+        let delivered = at.and_then(|at| rows.get(at + 1)).is_some_and(|row| row.contains("✓✓") && row.contains("tcp"));
+        delivered && grid.has("o tcp")
     });
     quit(screen);
     nothing_left(&place);

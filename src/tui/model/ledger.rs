@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::{
-    delivery::AttemptRecord,
+    delivery::{AttemptOutcome, AttemptRecord},
     node::{RoutePlan, Trace},
     wire::EnvelopeId,
 };
@@ -40,10 +40,15 @@ impl Ledger {
         self.story(id).attempts.insert(attempt.number, attempt);
     }
 
-    /// Takes the whole story.
+    /// Takes the whole story. The answer may have been overtaken by reports, so it never takes an attempt back.
     pub fn trace(&mut self, trace: Trace) {
         let story = self.story(trace.message.envelope_id);
-        story.attempts = trace.attempts.into_iter().map(|a| (a.number, a)).collect();
+        for attempt in trace.attempts {
+            let known = story.attempts.get(&attempt.number);
+            if known.is_none_or(|known| progress(known) <= progress(&attempt)) {
+                story.attempts.insert(attempt.number, attempt);
+            }
+        }
         story.plan = trace.plan;
         story.whole = true;
     }
@@ -63,5 +68,44 @@ impl Ledger {
             self.order.push_back(id);
         }
         self.stories.entry(id).or_default()
+    }
+}
+
+/// How far an attempt has come; it only goes up.
+fn progress(attempt: &AttemptRecord) -> u8 {
+    match attempt.outcome {
+        AttemptOutcome::Running => 0,
+        AttemptOutcome::Accepted => 1,
+        AttemptOutcome::Silent { .. } => 2,
+        AttemptOutcome::Acked { .. } | AttemptOutcome::Failed { .. } | AttemptOutcome::Cancelled => 3,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::testing;
+
+    #[test]
+    fn a_late_trace_takes_nothing_back() {
+        let general = testing::conversation(1, "general");
+        let message = testing::own(1, &general, "hello", testing::delivered("tcp", 3));
+        let id = message.envelope_id;
+        let mut ledger = Ledger::default();
+        let attempt = |number, outcome| AttemptRecord {
+            number,
+            via: testing::transport("tcp"),
+            started: testing::at(0),
+            took_ms: None,
+            bytes: 1,
+            outcome,
+        };
+        ledger.attempt(id, attempt(0, AttemptOutcome::Acked { after_ms: 3 }));
+        ledger.attempt(id, attempt(1, AttemptOutcome::Running));
+        let attempts = vec![attempt(0, AttemptOutcome::Running), attempt(1, AttemptOutcome::Accepted)];
+        ledger.trace(Trace { message, attempts, plan: None });
+        let story = ledger.get(&id).unwrap();
+        assert_eq!(story.attempts[&0].outcome, AttemptOutcome::Acked { after_ms: 3 });
+        assert_eq!(story.attempts[&1].outcome, AttemptOutcome::Accepted);
     }
 }

@@ -113,8 +113,8 @@ fn head(message: &Message, laying: &Laying<'_>, beside: bool) -> Vec<Span<'stati
     let time = Span::styled(clock(message.timestamp, laying.zone), laying.theme.style(Role::MessageTime));
     let role = match (message.incoming(), message.urgency) {
         (_, Urgency::Critical) => Role::MessageUrgent,
-        (true, _) => Role::PeerName,
-        (false, _) => Role::PeerSelf,
+        (true, _) => Role::MessageOther,
+        (false, _) => Role::MessageOwn,
     };
     let most = if beside { NAME } else { usize::from(laying.width).saturating_sub(7) };
     let name = text::truncate_end(&laying.name, most, laying.ascii);
@@ -145,8 +145,8 @@ fn quote(message: &Message, laying: &Laying<'_>, room: usize) -> Option<Line<'st
 /// The text, or what stands for it.
 fn content(message: &Message, laying: &Laying<'_>, room: usize) -> Vec<Line<'static>> {
     let width = u16::try_from(room).unwrap_or(u16::MAX);
-    let role = if message.incoming() { Role::MessageOther } else { Role::MessageOwn };
-    let style = laying.theme.style(role);
+    // Coloured names tell who speaks; what is said is read, so it is plain.
+    let style = laying.theme.style(Role::Text);
     let label = match &message.kind {
         PayloadType::Message => None,
         // The exact text, never run by itself.

@@ -26,8 +26,10 @@ pub(crate) fn level(level: NoticeLevel) -> (Role, &'static str) {
 /// Draws the toasts, the newest topmost. They keep off the newest messages, the composer and the transports, which are
 /// what they tell about.
 pub(crate) fn draw(model: &Model, frame: &mut Frame<'_>, body: Rect) {
+    // A window is read from its top, so there they stand at the bottom.
+    let windows = !model.overlays.is_empty();
     let over = model.regions.panes.iter().map(|pane| pane.list).reduce(Rect::union);
-    let area = over.filter(|list| list.height > 0).unwrap_or(body);
+    let area = over.filter(|list| list.height > 0 && !windows).unwrap_or(body);
     let room = (area.height / 2).max(1);
     for (n, toast) in model.notices.toasts().iter().rev().enumerate() {
         let Some(down) = u16::try_from(n).ok().filter(|n| *n < room) else { break };
@@ -35,7 +37,12 @@ pub(crate) fn draw(model: &Model, frame: &mut Frame<'_>, body: Rect) {
         let mark = if toast.level == NoticeLevel::Info { String::new() } else { format!("{word}: ") };
         let line = text::truncate_end(&format!(" {mark}{} ", toast.text), usize::from(area.width), model.ascii);
         let width = u16::try_from(text::width(&line)).unwrap_or(area.width);
-        let place = Rect { x: area.x + area.width.saturating_sub(width), y: area.y + down, width, height: 1 };
+        let place = Rect {
+            x: area.x + area.width.saturating_sub(width),
+            y: if windows { area.bottom().saturating_sub(down + 1) } else { area.y + down },
+            width,
+            height: 1,
+        };
         let place = place.intersection(frame.area());
         Clear.render(place, frame.buffer_mut());
         frame.buffer_mut().set_style(place, model.theme.style(Role::Overlay));

@@ -201,8 +201,9 @@ pub(crate) fn paths(paths: &[TransportId]) -> String {
     }
 }
 
-/// Below this share of successful attempts a transport that is up does not pass for well.
-const SHAKY: f64 = 0.9;
+/// Below this smoothed share of successful attempts a transport that is up does not pass for well: one failure after
+/// long success is below it, and the next success is above it.
+const SHAKY: f64 = 0.86;
 
 /// A transport's sign.
 pub(crate) fn transport_sign(shown: &Shown) -> (&'static str, Role) {

@@ -83,8 +83,8 @@ roles! {
     TrustVerified "peer.trust.verified" Text "The badge of a verified peer";
     TrustTrusted "peer.trust.trusted" Text "The badge of a trusted peer";
     TrustSovereign "peer.trust.sovereign" Text "The badge of a sovereign peer";
-    MessageOwn "message.own" Text "One's own messages";
-    MessageOther "message.other" Text "Messages of others";
+    MessageOwn "message.own" Text "The name at one's own messages";
+    MessageOther "message.other" Text "The name at messages of others";
     MessageTime "message.time" Text "The time of a message";
     MessageQuote "message.quote" Text "The quote above a reply";
     MessageDay "message.day" Text "The line between days";
