@@ -3,7 +3,6 @@
 //! The library behind the binaries `skcomm-tui` (the screen) and `skcomm` (the command line).
 //! `ARCHITECTURE.md` names the rooms and who may know whom.
 
-
 #[cfg(test)]
 mod rooms;
 

@@ -161,7 +161,8 @@ fn compare<T>(name: &str, mut samples: impl FnMut() -> T, ours: impl Fn(&T), bar
         fresh.iter().for_each(work);
         begun.elapsed().as_secs_f64() * 1e6 / CALLS as f64
     };
-    (time(&ours), time(&bare));
+    time(&ours);
+    time(&bare);
     let turns: Vec<(f64, f64)> = (0..TURNS).map(|_| (time(&ours), time(&bare))).collect();
     let ratio = median(&mut turns.iter().map(|(ours, bare)| bare / ours).collect::<Vec<_>>());
     let ours = median(&mut turns.iter().map(|turn| turn.0).collect::<Vec<_>>());

@@ -5,16 +5,26 @@ use std::collections::BTreeMap;
 use super::core::Core;
 use crate::{
     delivery::TransportId,
-    wire::{AckBody, AckItem, Digest, EnvelopeId, Fingerprint, PayloadType, ReadReceiptBody, Timestamp},
+    wire::{AckBody, AckItem, Digest, EnvelopeId, Fingerprint, Mode, PayloadType, ReadReceiptBody, Timestamp},
 };
 
 /// Most messages that one ack names.
 const ITEMS_MAX: usize = 200;
 
-/// Acks that wait to be sent.
+/// An authentic envelope that came in.
+#[derive(Clone)]
+pub(super) struct Arrival {
+    pub(super) from: Fingerprint,
+    pub(super) envelope_id: EnvelopeId,
+    pub(super) digest: Digest,
+    pub(super) via: TransportId,
+    pub(super) mode: Mode,
+}
+
+/// Acks that wait to be sent, by recipient and mode.
 #[derive(Default)]
 pub(super) struct AckQueue {
-    waiting: BTreeMap<Fingerprint, Waiting>,
+    waiting: BTreeMap<(Fingerprint, Mode), Waiting>,
 }
 
 #[derive(Default)]
@@ -26,22 +36,30 @@ struct Waiting {
 
 impl AckQueue {
     /// An envelope is durable here: its sender shall know.
-    pub(super) fn push(&mut self, to: Fingerprint, item: AckItem, via: TransportId) {
-        let waiting = self.waiting.entry(to).or_default();
+    fn push(&mut self, to: Fingerprint, mode: Mode, item: AckItem, via: TransportId) {
+        let waiting = self.waiting.entry((to, mode)).or_default();
         waiting.items.push(item);
         waiting.via = Some(via);
     }
 }
 
+/// The mode of the answer to an envelope that came in `mode`: what was sent in stealth must not be given away by its
+/// ack; everything else is answered over one path at a time.
+fn answered_in(mode: Mode) -> Mode {
+    if mode == Mode::Stealth { Mode::Stealth } else { Mode::Failover }
+}
+
 impl Core {
     /// Notes that an envelope is durable. Strangers whom the user has not accepted learn nothing.
-    pub(super) fn ack(&mut self, to: Fingerprint, envelope_id: EnvelopeId, digest: Digest, via: &TransportId) {
+    pub(super) fn ack(&mut self, arrival: Arrival) {
+        let Arrival { from: to, envelope_id, digest, via, mode } = arrival;
         let may = self.people.book.by_key(&to).is_some_and(|peer| !peer.request && !peer.blocked);
         if may {
             let received_at = self.clock.now().wall;
             // The path's kind, which both ends call the same; its local name would mean nothing to the sender.
-            let named = self.paths.kind(via).unwrap_or(via.as_str()).to_owned();
-            self.acks.push(to, AckItem { envelope_id, digest, via: Some(named), received_at }, via.clone());
+            let named = self.paths.kind(&via).unwrap_or(via.as_str()).to_owned();
+            let item = AckItem { envelope_id, digest, via: Some(named), received_at };
+            self.acks.push(to, answered_in(mode), item, via);
         }
     }
 
@@ -50,23 +68,29 @@ impl Core {
         if self.acks.waiting.is_empty() {
             return;
         }
-        for (to, waiting) in std::mem::take(&mut self.acks.waiting) {
+        for ((to, mode), waiting) in std::mem::take(&mut self.acks.waiting) {
             for items in waiting.items.chunks(ITEMS_MAX) {
                 let content = AckBody { items: items.to_vec() }.to_content();
-                self.send_control(to, PayloadType::Ack, content, waiting.via.clone());
+                self.send_control(to, mode, PayloadType::Ack, content, waiting.via.clone());
             }
         }
     }
 
     /// Tells a peer that its messages were on the screen.
-    pub(super) fn send_receipts(&mut self, to: Fingerprint, envelope_ids: Vec<EnvelopeId>, read_at: Timestamp) {
+    pub(super) fn send_receipts(&mut self, to: Fingerprint, read: Vec<(EnvelopeId, Mode)>, read_at: Timestamp) {
         let may = self.people.book.by_key(&to).is_some_and(|peer| !peer.request && !peer.blocked);
         if !may || !self.config.defaults.read_receipts {
             return;
         }
-        for ids in envelope_ids.chunks(ITEMS_MAX) {
-            let content = ReadReceiptBody { envelope_ids: ids.to_vec(), read_at }.to_content();
-            self.send_control(to, PayloadType::ReadReceipt, content, None);
+        let mut by_mode: BTreeMap<Mode, Vec<EnvelopeId>> = BTreeMap::new();
+        for (id, mode) in read {
+            by_mode.entry(answered_in(mode)).or_default().push(id);
+        }
+        for (mode, ids) in by_mode {
+            for ids in ids.chunks(ITEMS_MAX) {
+                let content = ReadReceiptBody { envelope_ids: ids.to_vec(), read_at }.to_content();
+                self.send_control(to, mode, PayloadType::ReadReceipt, content, None);
+            }
         }
     }
 }

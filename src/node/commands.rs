@@ -16,7 +16,7 @@ use super::{
 use crate::{
     delivery::{Input, PlanRequest, RoutePlan},
     store::OutboxEntry,
-    wire::{Conversation, EnvelopeId, Fingerprint, SafeText, Urgency},
+    wire::{Conversation, EnvelopeId, Fingerprint, Mode, SafeText, Urgency},
 };
 
 impl Core {
@@ -82,7 +82,11 @@ impl Core {
         self.write(
             move |store| {
                 let Some((position, _)) = store.message_with(&peer, &up_to)? else { return Ok(None) };
-                let read = store.mark_read(&conversation, position)?;
+                let mut read = Vec::new();
+                for id in store.mark_read(&conversation, position)? {
+                    let mode = store.message_with(&peer, &id)?.map_or_else(Mode::default, |(_, record)| record.mode);
+                    read.push((id, mode));
+                }
                 Ok(Some((read, store.conversation(&conversation)?)))
             },
             move |core, marked| match marked {

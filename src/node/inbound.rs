@@ -2,6 +2,7 @@
 
 use super::{
     Event, NoticeLevel,
+    acks::Arrival,
     core::{Core, Done},
     refusal::Refusal,
     strangers::Strangers,
@@ -10,13 +11,15 @@ use super::{
 };
 use crate::{
     delivery::{Input, MessageState, TransportId},
-    identity::{Fqid, KeyVerdict, PeerName, PeerProfile, RouteEntry, TrustLevel},
+    identity::{Fqid, KeyVerdict, PeerProfile, RouteEntry, TrustLevel},
     pgp::Certificate,
-    store::{Insert, MessageRecord},
+    store::{Insert, MessageRecord, Query},
     transport::{Inbound, Receipt},
-    wire::{Conversation, Digest, EnvelopeId, Fingerprint, ReplyRoute, SafeText, SealedBody, ThreadId},
+    wire::{Conversation, Digest, Fingerprint, ReplyRoute, SafeText, SealedBody, ThreadId},
 };
 
+/// Most messages of a stranger that are acked when it is accepted; the bounds on strangers keep fewer.
+const WAITED_MAX: usize = 200;
 /// Kinds of transports whose addresses a stranger may tell us: they lead to a network, never to our own disk.
 const KINDS_A_STRANGER_MAY_NAME: [&str; 2] = ["tcp", "websocket"];
 
@@ -41,7 +44,9 @@ impl Core {
     fn opened(&mut self, opened: Result<Opened, Refusal>, via: TransportId, origin: &SafeText, receipt: Receipt) {
         let accepted = match opened {
             Ok(Opened::Known { envelope, digest }) => {
-                return self.duplicate(envelope.from.fingerprint, envelope.envelope_id, digest, via, receipt);
+                let (from, mode) = (envelope.from.fingerprint, envelope.routing.mode);
+                let arrival = Arrival { from, envelope_id: envelope.envelope_id, digest, via, mode };
+                return self.duplicate(arrival, receipt);
             }
             Ok(Opened::Fresh(fresh)) => self.judge(&fresh).map(|trust| (fresh, trust)),
             Err(refusal) => Err(refusal),
@@ -167,7 +172,13 @@ impl Core {
     }
 
     fn keep(&mut self, fresh: Fresh, trust: TrustLevel, via: TransportId, receipt: Receipt) {
-        let (from, id, digest) = (fresh.body.from, fresh.body.envelope_id, fresh.digest);
+        let arrival = Arrival {
+            from: fresh.body.from,
+            envelope_id: fresh.body.envelope_id,
+            digest: fresh.digest,
+            via: via.clone(),
+            mode: fresh.envelope.routing.mode,
+        };
         let mut record = incoming(fresh, trust, &via, self.clock.now().wall);
         let kept = record.clone();
         let (names, me) = (self.people.names(), self.me.clone());
@@ -176,11 +187,11 @@ impl Core {
             move |core, inserted| match inserted {
                 Ok(Insert::New { position, late }) => {
                     receipt.durable();
-                    core.ack(from, id, digest, &via);
+                    core.ack(arrival);
                     record.late = late;
                     core.emit(Event::Message(Box::new(views::message(position, record, &names, me.name()))));
                 }
-                Ok(Insert::Duplicate) => core.duplicate(from, id, digest, via, receipt),
+                Ok(Insert::Duplicate) => core.duplicate(arrival, receipt),
                 Ok(Insert::Forgery) => {
                     core.refuse(&Refusal::ReusedId, via, &SafeText::default(), receipt);
                 }
@@ -194,16 +205,16 @@ impl Core {
 
     /// A known envelope came again: its sender may have missed the ack. That the store knows it does not mean that
     /// it is on the disk: the flush may have failed. So the ack waits for another one.
-    fn duplicate(&mut self, from: Fingerprint, id: EnvelopeId, digest: Digest, via: TransportId, receipt: Receipt) {
+    fn duplicate(&mut self, arrival: Arrival, receipt: Receipt) {
         self.counters.duplicates += 1;
-        self.emit(Event::Duplicate { envelope_id: id, via: via.clone() });
-        let path = via.clone();
+        let (from, id, path) = (arrival.from, arrival.envelope_id, arrival.via.clone());
+        self.emit(Event::Duplicate { envelope_id: id, via: path.clone() });
         self.write(
             move |store| Ok(store.add_path(&from, &id, &path)),
             move |core, flushed| match flushed {
                 Ok(added) => {
                     receipt.durable();
-                    core.ack(from, id, digest, &via);
+                    core.ack(arrival);
                     if let Err(error) = added {
                         core.storage_failed("a path", &error);
                     }
@@ -244,15 +255,36 @@ impl Core {
 
     /// [`super::Command::RequestAccept`].
     pub(super) fn request_accept(&mut self, reference: &str, answer: super::handle::Answer) {
-        let accepted: Result<PeerName, _> = self.find_peer(reference).map(|peer| peer.name);
-        if let Ok(name) = &accepted {
-            tracing::info!(peer = %name, "accepted by the user");
-        }
+        let key = self.find_peer(reference).ok().and_then(|peer| peer.fingerprint);
         self.change_peer(reference, answer, |profile, now| {
             profile.request = false;
             profile.note(now, "you accepted it");
             Ok(())
         });
+        if let Some(key) = key {
+            self.ack_what_waited(key);
+        }
+    }
+
+    /// Acks what a stranger had written before it was accepted.
+    fn ack_what_waited(&mut self, from: Fingerprint) {
+        let wanted = Query { peer: Some(from), incoming: Some(true), limit: WAITED_MAX, ..Query::default() };
+        self.write(
+            move |store| store.history(&wanted),
+            move |core, found| {
+                let records = match found {
+                    Ok(found) => found,
+                    Err(error) => return core.storage_failed("the acks of a new peer", &error),
+                };
+                for (_, record) in records {
+                    if let (Some(digest), Some(via)) = (record.digest, record.paths.last().cloned()) {
+                        let digest = Digest::from_bytes(digest);
+                        let (envelope_id, mode) = (record.envelope_id, record.mode);
+                        core.ack(Arrival { from, envelope_id, digest, via, mode });
+                    }
+                }
+            },
+        );
     }
 }
 

@@ -223,6 +223,7 @@ impl Core {
     pub(super) fn send_control(
         &mut self,
         to: Fingerprint,
+        mode: Mode,
         kind: PayloadType,
         content: Content,
         prefer: Option<TransportId>,
@@ -237,7 +238,7 @@ impl Core {
             thread_id: None,
             in_reply_to: None,
             urgency: Urgency::High,
-            mode: Mode::Failover,
+            mode,
             ttl_seconds: CONTROL_TTL_SECONDS,
             max_retries: 2,
             composed: self.clock.now().wall,

@@ -80,9 +80,13 @@ impl Paths {
     /// Where others can reach us: kind and address of each transport that says so.
     pub(super) fn own_addresses(&self) -> Vec<(String, String)> {
         let on = self.running.values().filter(|path| path.config.enabled);
-        let told = on.filter_map(|path| Some((path.config.kind.clone(), path.transport.address()?)));
+        // A listener that is not up yet will be where it is configured, unless the system is to choose the port.
+        let planned = |path: &Path| Some(path.config.settings.get("listen")?.as_str()?.to_owned());
+        let address = |path: &Path| path.transport.address().or_else(|| planned(path));
+        let told = on.filter_map(|path| Some((path.config.kind.clone(), address(path)?)));
         // "Any address" is true here and useless elsewhere.
-        told.filter(|(_, address)| !address.starts_with("0.0.0.0:") && !address.starts_with("[::]:")).collect()
+        let useful = |a: &str| !a.starts_with("0.0.0.0:") && !a.starts_with("[::]:") && !a.ends_with(":0");
+        told.filter(|(_, address)| useful(address)).collect()
     }
 
     fn get(&self, id: &TransportId) -> Result<&Path, NodeError> {

@@ -107,13 +107,14 @@ impl Refusal {
         )
     }
 
-    /// The reason for the transport.
+    /// The reason for the transport, which may tell the sender: so nothing of what the user decided about it.
     pub(super) fn reason(&self) -> Reason {
         let kind = match self {
             Self::Expired | Self::TooOld => ReasonKind::Expired,
             Self::UnknownSender(_) => ReasonKind::NoKey,
-            Self::KeyConflict(_) | Self::OtherKey(_) => ReasonKind::KeyConflict,
-            Self::Blocked(_) => ReasonKind::Blocked,
+            Self::KeyConflict(_) | Self::OtherKey(_) | Self::Blocked(_) => {
+                return Reason::new(ReasonKind::AuthRefused, "not accepted by the recipient");
+            }
             Self::TooManyStrangers | Self::TooLargeForAStranger => ReasonKind::RateLimited,
             Self::Store(_) => ReasonKind::Io,
             _ => ReasonKind::Protocol,

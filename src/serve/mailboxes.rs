@@ -106,7 +106,7 @@ impl Mailboxes {
         make_private(folder)?;
         let path = folder.join("mailboxes");
         remove_half_snapshots(&path)?;
-        let db = sled::Config::new().path(&path).cache_capacity(CACHE_BYTES).open()?;
+        let db = crate::store::open_unlocked(&sled::Config::new().path(&path).cache_capacity(CACHE_BYTES))?;
         let meta = db.open_tree("meta")?;
         match meta.get("schema")? {
             None => {

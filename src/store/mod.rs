@@ -24,6 +24,9 @@ mod search;
 mod value;
 mod verify;
 
+/// For the relay, which keeps its mailboxes in sled as well.
+pub(crate) use engine::sled::open_unlocked;
+
 use std::{
     collections::BTreeMap,
     fs::File,

@@ -168,8 +168,6 @@ async fn a_stranger_is_a_request_and_gets_no_ack_until_accepted() {
     .await;
     alice.wait_for_state(&sent, "accepted", |s| matches!(s, MessageState::Accepted { .. })).await;
     bob.call(Command::RequestAccept { peer: "alice".into() }).await;
-    // The sender tries again, as it does without an ack; this only spares the wait.
-    alice.call(Command::QueueRetry { envelope_id: Some(sent.envelope_id) }).await;
     alice.delivered(&sent).await;
     assert_eq!(bob.received().await, ["we have not met"]);
 }

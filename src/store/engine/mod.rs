@@ -9,7 +9,7 @@
 mod journal;
 mod memory;
 mod salvage;
-mod sled;
+pub(super) mod sled;
 
 use std::{
     fs, io,

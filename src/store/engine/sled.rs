@@ -129,7 +129,7 @@ impl Sled {
 
 /// Opens, waiting for an earlier user in this process to let go: sled's threads keep its file, and with it the
 /// lock, for some moments after the database was closed. Other processes are kept out by the store's own lock.
-fn open_unlocked(config: &::sled::Config) -> Result<::sled::Db, ::sled::Error> {
+pub(crate) fn open_unlocked(config: &::sled::Config) -> Result<::sled::Db, ::sled::Error> {
     let begun = Instant::now();
     loop {
         match config.open() {
