@@ -85,3 +85,20 @@ pub enum ReasonKind {
     /// Not one of the above.
     Other,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_guide_explains_every_kind() {
+        let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/troubleshooting.md")).unwrap();
+        // serde names every kind it knows when it is asked for one that it does not know.
+        let error = serde_json::from_str::<ReasonKind>("\"?\"").unwrap_err().to_string();
+        let kinds: Vec<&str> = error.split('`').skip(3).step_by(2).collect();
+        assert!(kinds.len() > 20, "{error}");
+        for kind in kinds {
+            assert!(page.contains(&format!("| `{kind}` |")), "docs/troubleshooting.md does not explain {kind}");
+        }
+    }
+}

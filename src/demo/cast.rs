@@ -23,10 +23,10 @@ pub(super) const CAST: &[Character] = &[
         fqid: "lumina@chef.demo",
         trust: TrustLevel::Trusted,
         opening: &[
-            ("general", "Welcome! Everything you see is real: four nodes, three transports, one process."),
+            ("general", "Welcome! Everything you see is real: six nodes, three transports, one process."),
             (
                 "general",
-                "Write me something, then press **F5** to knock out tcp and write again. Watch the right side.",
+                "Write me something, then press **F8** to knock out tcp and write again. Watch the transports.",
             ),
             (
                 "blueprint",
@@ -36,9 +36,9 @@ pub(super) const CAST: &[Character] = &[
         answers: &[
             "Got it. It came in sealed and signed, whichever way it took.",
             "Read you loud and clear.",
-            "Try `F6` next: then the relay is gone as well.",
+            "Press `F8` once more: then the next path is gone as well. `F9` brings them all back.",
             "Still here. One message, many paths.",
-            "That one arrived once, although it was sent over every path at once.",
+            "Press `F4` for broadcast: every path carries it, I still keep one copy.",
         ],
         chatter: &[
             ("blueprint", "Second layer is down, no warping."),

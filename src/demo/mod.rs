@@ -8,4 +8,4 @@ mod outage;
 mod scratch;
 mod world;
 
-pub use world::{Demo, DemoError};
+pub use world::{Demo, DemoError, DemoOptions, GREETER};

@@ -28,16 +28,14 @@ use crate::{
 const THINKING: Duration = Duration::from_millis(700);
 /// How long a peer is silent before it says something by itself.
 const CHATTER: Duration = Duration::from_secs(25);
-/// When nova's new phone turns up.
-const NEW_PHONE_AFTER: Duration = Duration::from_secs(40);
 /// How long a listener may take to be there.
 const LISTENING_WITHIN: Duration = Duration::from_secs(10);
 
 /// Why the demo cannot start.
 #[derive(Debug, Error)]
 pub enum DemoError {
-    /// The temporary folder.
-    #[error("no temporary folder: {0}")]
+    /// The temporary folder, or a port.
+    #[error("no temporary folder or port: {0}")]
     Scratch(#[from] std::io::Error),
     /// An identity.
     #[error(transparent)]
@@ -58,6 +56,22 @@ pub enum DemoError {
     #[error("a tcp listener on the loopback did not come up")]
     NotListening,
 }
+
+/// How the world behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DemoOptions {
+    /// When nova's new phone turns up, counted from the moment the world is complete.
+    pub new_phone_after: Duration,
+}
+
+impl Default for DemoOptions {
+    fn default() -> Self {
+        Self { new_phone_after: Duration::from_secs(40) }
+    }
+}
+
+/// Whose conversation is worth opening first.
+pub const GREETER: &str = CAST[0].name;
 
 /// The demo's world, seen by its user.
 pub struct Demo {
@@ -82,7 +96,7 @@ impl Demo {
     ///
     /// # Errors
     /// When the temporary folder, a port or a key cannot be had.
-    pub async fn start() -> Result<Self, DemoError> {
+    pub async fn start(options: DemoOptions) -> Result<Self, DemoError> {
         let scratch = Scratch::new()?;
         let folder = scratch.path().join("shared");
         std::fs::create_dir(&folder)?;
@@ -100,7 +114,7 @@ impl Demo {
         }
         let new_phone = place.inhabit("nova", "nova@orbit.demo", "nova-new").await?;
         place.introduce(&new_phone, &user, TrustLevel::Trusted).await?;
-        lives.spawn(turn_up(new_phone.node.handle()));
+        lives.spawn(turn_up(new_phone.node.handle(), options.new_phone_after));
         peers.push(new_phone.node);
         let (actions, wanted) = mpsc::channel(16);
         let handles = peers.iter().map(Node::handle).collect();
@@ -149,8 +163,10 @@ impl Place<'_> {
             fqid: Some(fqid.parse().map_err(|e| DemoError::Cast(format!("{fqid}: {e}")))?),
         };
         let folders = vec![self.folder.display().to_string()];
+        // A port of its own that stays the same when the listener goes and comes back: the others know it.
+        let listen = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
         let transports = [
-            (id("tcp")?, TransportConfig::new("tcp").with("listen", "127.0.0.1:0")),
+            (id("tcp")?, TransportConfig::new("tcp").with("listen", listen)),
             (id("relay")?, TransportConfig::new("websocket").with("relays", vec![self.relay.clone()])),
             (
                 id("file")?,
@@ -241,8 +257,8 @@ async fn live(node: NodeHandle, character: &'static Character) {
 }
 
 /// Somebody with nova's name and another key writes to the user.
-async fn turn_up(node: NodeHandle) {
-    tokio::time::sleep(NEW_PHONE_AFTER).await;
+async fn turn_up(node: NodeHandle, after: Duration) {
+    tokio::time::sleep(after).await;
     say(&node, ThreadId::GENERAL, NEW_PHONE, None).await;
 }
 

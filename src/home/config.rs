@@ -72,7 +72,44 @@ impl Default for UiConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::home::Home;
+    use crate::{
+        home::Home,
+        identity::{PeerKeyEvent, PeerProfile, RouteEntry},
+    };
+
+    /// The fields of a type that refuses others: serde names them when it meets one that it does not know.
+    fn fields<T: serde::de::DeserializeOwned>() -> Vec<String> {
+        let error = serde_json::from_str::<T>("{\"?\":1}").err().map(|e| e.to_string()).unwrap_or_default();
+        let fields: Vec<String> = error.split('`').skip(3).step_by(2).map(str::to_owned).collect();
+        assert!(!fields.is_empty(), "{error}");
+        fields
+    }
+
+    #[test]
+    fn the_guide_explains_every_field() {
+        let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/config.md")).unwrap();
+        let under =
+            |section: &'static str, names: Vec<String>| names.into_iter().map(move |name| format!("{section}.{name}"));
+        let written = fields::<PeerProfile>().into_iter().chain(fields::<RouteEntry>());
+        let all = written
+            .chain(fields::<PeerKeyEvent>())
+            .chain(under("identity", fields::<IdentityConfig>()))
+            .chain(under("defaults", fields::<Defaults>()))
+            .chain(under("ui", fields::<UiConfig>()));
+        for name in all {
+            assert!(page.contains(&format!("`{name}`")), "docs/config.md does not explain {name}");
+        }
+        assert_eq!(fields::<Config>(), ["identity", "defaults", "ui"]);
+    }
+
+    #[test]
+    fn the_example_of_the_guide_is_the_default() {
+        let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/config.md")).unwrap();
+        let example = page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+        let read: Config = serde_saphyr::from_str(example).unwrap();
+        assert_eq!((read.defaults, read.ui), (Defaults::default(), UiConfig::default()));
+        assert_eq!(read.identity.fqid.unwrap().as_str(), "opus@casey.douno");
+    }
 
     #[test]
     fn errors_name_file_and_line() {

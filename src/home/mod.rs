@@ -139,10 +139,17 @@ impl Home {
         let read = |path: &Path| {
             let stem = path.file_stem().and_then(|s| s.to_str()).unwrap_or_default();
             let id = stem.parse().map_err(|e| HomeError::invalid(path, None, format!("{e}; rename the file")))?;
-            let config = files::read_yaml(path)?.ok_or_else(|| HomeError::invalid(path, None, "it is empty"))?;
-            Ok((id, config))
+            Ok((id, read_transport(path)?))
         };
         Ok(files::list(&dir, "yml")?.iter().map(|path| read(path)).collect())
+    }
+
+    /// Reads transports/NAME.yml.
+    ///
+    /// # Errors
+    /// Names file, line and remedy when it is not there or not valid.
+    pub fn transport(&self, id: &TransportId) -> Result<TransportConfig, HomeError> {
+        read_transport(&self.root.join("transports").join(format!("{id}.yml")))
     }
 
     /// Replaces transports/NAME.yml.
@@ -152,4 +159,8 @@ impl Home {
     pub fn save_transport(&self, id: &TransportId, config: &TransportConfig) -> Result<(), HomeError> {
         files::write_yaml(&self.root.join("transports").join(format!("{id}.yml")), config)
     }
+}
+
+fn read_transport(path: &Path) -> Result<TransportConfig, HomeError> {
+    files::read_yaml(path)?.ok_or_else(|| HomeError::invalid(path, None, "it is empty or missing"))
 }

@@ -13,3 +13,5 @@ pub use fqid::{Fqid, FqidError};
 pub use name::{PeerName, PeerNameError};
 pub use peer::{PeerKeyEvent, PeerProfile, RouteEntry};
 pub use trust::{Permission, TrustLevel};
+
+pub use crate::pgp::fingerprint_words;

@@ -3,12 +3,12 @@
 
 mod prelude;
 
-use std::{io::Write as _, path::PathBuf};
+use std::{io::Write as _, path::PathBuf, time::Duration};
 
 use thiserror::Error;
 
 use crate::{
-    demo::{Demo, DemoError},
+    demo::{Demo, DemoError, DemoOptions, GREETER},
     home::{Home, HomeError},
     node::{Node, NodeHandle, SetupError, StartError, unlock_identity},
     pgp::{Passphrase, PgpError, SecretKey},
@@ -19,7 +19,7 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub struct Launch {
     /// Show the demo instead of the user's own home.
-    pub demo: bool,
+    pub demo: Option<DemoOptions>,
     /// The home folder; the usual one when none.
     pub home: Option<PathBuf>,
     /// A file whose first line is the passphrase.
@@ -71,14 +71,17 @@ impl LaunchError {
 /// # Errors
 /// In words that say what to do; the terminal is restored by then.
 pub async fn run(launch: Launch) -> Result<(), LaunchError> {
-    if launch.demo { run_demo(launch).await } else { run_home(launch).await }
+    match launch.demo {
+        Some(options) => run_demo(options, launch.screen).await,
+        None => run_home(launch).await,
+    }
 }
 
-async fn run_demo(launch: Launch) -> Result<(), LaunchError> {
+async fn run_demo(options: DemoOptions, screen: Options) -> Result<(), LaunchError> {
     // The only line before the screen: making keys for six nodes takes a moment.
     let _ = writeln!(std::io::stdout(), "Making a small world: six nodes, three transports, one process…");
-    let demo = Demo::start().await?;
-    let screen = Options { demo: Some(demo.actions()), home_ui_dir: None, ..launch.screen };
+    let demo = Demo::start(options).await?;
+    let screen = Options { demo: Some(demo.actions()), open: Some(GREETER.to_owned()), home_ui_dir: None, ..screen };
     let shown = app::run(demo.handle(), screen).await;
     demo.stop().await?;
     Ok(shown?)
@@ -90,6 +93,8 @@ async fn run_home(launch: Launch) -> Result<(), LaunchError> {
     let mut screen = launch.screen;
     screen.theme = screen.theme.or(Some(config.ui.theme).filter(|theme| theme != "auto"));
     screen.keymap = screen.keymap.or(Some(config.ui.keymap));
+    // The default is no wish: over SSH the screen chooses less by itself.
+    screen.fps = screen.fps.or(Some(config.ui.fps).filter(|fps| *fps != crate::home::UiConfig::default().fps));
     screen.ascii |= config.ui.ascii;
     screen.reduced_motion |= config.ui.reduced_motion;
     screen.home_ui_dir = Home::ui_dir();
@@ -147,6 +152,8 @@ impl From<crate::cli::TuiArgs> for Launch {
             no_mouse: args.no_mouse,
             ..Options::default()
         };
-        Self { demo: args.demo, home: args.home, passphrase_file: args.passphrase_file, screen }
+        let pace = args.new_phone_after.map(|seconds| DemoOptions { new_phone_after: Duration::from_secs(seconds) });
+        let demo = args.demo.then(|| pace.unwrap_or_default());
+        Self { demo, home: args.home, passphrase_file: args.passphrase_file, screen }
     }
 }

@@ -34,6 +34,11 @@ pub enum Command {
     },
     /// All peers. Answer: [`Reply::Peers`].
     Peers,
+    /// One peer. Answer: [`Reply::Peer`].
+    Peer {
+        /// Whom.
+        peer: PeerRef,
+    },
     /// Add a peer, or add to one. Answer: [`Reply::Peer`].
     PeerAdd(PeerAdd),
     /// Forget a peer; its messages stay. Answer: [`Reply::Done`].
@@ -104,6 +109,12 @@ pub enum Command {
         transport: TransportId,
         /// The new priority, 0 to 1000.
         priority: u16,
+    },
+    /// Read a transport's file anew and start it with what it says; also one that was not there or broken. If the
+    /// file is not valid the transport stays as it is. Answer: [`Reply::Done`].
+    TransportReload {
+        /// Which.
+        transport: TransportId,
     },
     /// Check a transport now. Answer: [`Reply::Transports`] with that one.
     TransportProbe {

@@ -28,6 +28,10 @@ impl Core {
                 let peers = self.people.book.iter().map(|peer| self.peer_view(peer)).collect();
                 answer.give(Ok(Reply::Peers(peers)));
             }
+            Command::Peer { peer } => {
+                let found = self.find_peer(&peer).map(|profile| Reply::Peer(Box::new(self.peer_view(&profile))));
+                answer.give(found);
+            }
             Command::PeerAdd(add) => self.peer_add(add, answer),
             Command::PeerRemove { peer } => self.peer_remove(&peer, answer),
             Command::TrustSet { peer, level } => self.trust_set(&peer, level, answer),
@@ -47,6 +51,7 @@ impl Core {
             Command::TransportPriority { transport, priority } => {
                 self.transport_priority(&transport, priority, answer);
             }
+            Command::TransportReload { transport } => self.transport_reload(transport, answer),
             Command::TransportProbe { transport } => self.transport_probe(&transport, answer),
             Command::RouteExplain { .. } => answer.give(self.explain(command)),
             Command::KeyExport { peer } => answer.give(self.key_export(peer)),

@@ -25,7 +25,7 @@ use crate::{
     home::{Config, Home},
     store::Store,
     transport::TransportEvent,
-    wire::SafeText,
+    wire::{SafeText, Timestamp},
 };
 
 /// What background work wants done in the node's task when it is finished.
@@ -63,6 +63,8 @@ pub(super) struct Core {
     pub(super) done: mpsc::UnboundedSender<Done>,
     pub(super) events: broadcast::Sender<Event>,
     /// Set when a face asked to shut down: it is answered last.
+    /// When the latest message was composed here.
+    pub(super) composed: Timestamp,
     pub(super) stopping: Option<Answer>,
 }
 

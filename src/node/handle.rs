@@ -1,5 +1,6 @@
 //! A face's end of a node.
 
+use futures_util::future::BoxFuture;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::{Command, Event, NodeError, NodeErrorKind, Reply};
@@ -34,10 +35,20 @@ impl NodeHandle {
     /// # Errors
     /// As the command's own; `Gone` when the node stopped.
     pub async fn call(&self, command: Command) -> Result<Reply, NodeError> {
+        self.ask(command).await.await
+    }
+
+    /// Asks; the returned future is the answer, as of [`NodeHandle::call`]. The node takes up commands in the order
+    /// in which they were asked, so many can be under way at once. Waits while too many are.
+    pub async fn ask(&self, command: Command) -> BoxFuture<'static, Result<Reply, NodeError>> {
         let gone = || NodeError::new(NodeErrorKind::Gone, "the node has stopped; start it again");
         let (tx, rx) = oneshot::channel();
-        self.calls.send((command, Answer(tx))).await.map_err(|_| gone())?;
-        rx.await.map_err(|_| gone())?
+        // If the node is gone, the place for the answer goes with the command.
+        let asked = self.calls.send((command, Answer(tx))).await;
+        Box::pin(async move {
+            asked.map_err(|_| gone())?;
+            rx.await.map_err(|_| gone())?
+        })
     }
 
     /// Events from now on.

@@ -15,11 +15,17 @@ use crate::{
     identity::PeerProfile,
     pgp::Certificate,
     store::{MessageRecord, OutboxEntry, Store, StoreError},
-    wire::{Content, Conversation, EnvelopeId, Fingerprint, Mode, PayloadType, ReplyRoute, ThreadId, Urgency, limits},
+    wire::{
+        Content, Conversation, EnvelopeId, Fingerprint, Mode, PayloadType, ReplyRoute, ThreadId, Timestamp, Urgency,
+        limits,
+    },
 };
 
 /// Seconds after which an ack or receipt is no longer worth sending: its message would have been sent again.
 const CONTROL_TTL_SECONDS: u64 = 3600;
+
+/// How far composition times may run ahead of the clock in a burst, in milliseconds.
+const AHEAD_MS: i64 = 1000;
 
 /// What the store keeps for us beside an outbox entry.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -55,7 +61,16 @@ impl Core {
         }
     }
 
-    fn draft(&self, request: SendRequest) -> Result<(PeerProfile, Draft), NodeError> {
+    /// When a message is composed: later than the one before it, so that a burst has an order at its recipient,
+    /// whatever paths it takes. Runs ahead of the clock by a second at most.
+    fn compose_time(&mut self) -> Timestamp {
+        let now = self.clock.now().wall;
+        let next = self.composed.plus_ms(1);
+        self.composed = if (0..=AHEAD_MS).contains(&next.ms_since(now)) { next } else { now };
+        self.composed
+    }
+
+    fn draft(&mut self, request: SendRequest) -> Result<(PeerProfile, Draft), NodeError> {
         let peer = self.find_peer(&request.to)?;
         if peer.blocked {
             let text = format!("you blocked {}; unblock it to write to it", peer.name);
@@ -69,7 +84,6 @@ impl Core {
             );
             return Err(NodeError::new(NodeErrorKind::Invalid, text));
         }
-        let now = self.clock.now().wall;
         let ttl_seconds = request.ttl_seconds.unwrap_or(self.config.defaults.ttl_seconds);
         if ttl_seconds == 0 || ttl_seconds > limits::TTL_SECONDS_MAX {
             let text = format!("the time to live is 1 to {} seconds", limits::TTL_SECONDS_MAX);
@@ -86,7 +100,7 @@ impl Core {
             mode: request.mode.or(peer.default_mode).unwrap_or(self.config.defaults.mode),
             ttl_seconds,
             max_retries: self.config.defaults.max_retries,
-            composed: now,
+            composed: self.compose_time(),
             to_name: peer.name.to_string(),
             to_fqid: peer.fqid.as_ref().map(ToString::to_string),
             introduction: self.introduction_for(&peer),

@@ -122,12 +122,7 @@ impl Paths {
 impl Core {
     /// Builds a configured transport and starts it if it is enabled.
     pub(super) fn add_transport(&mut self, id: TransportId, config: TransportConfig) -> Result<(), NodeError> {
-        let context = Context {
-            id: id.clone(),
-            authenticator: Arc::new(self.me.clone()),
-            data_dir: self.home.transport_data_dir(&id),
-        };
-        let transport = registry::build(&config, context)
+        let transport = registry::build(&config, self.context(&id))
             .map_err(|e| NodeError::new(NodeErrorKind::Invalid, format!("transports/{id}.yml: {e}")))?;
         let state = TransportState::Disabled { reason: Reason::new(ReasonKind::Disabled, "switched off in its file") };
         let enabled = config.enabled;
@@ -138,6 +133,10 @@ impl Core {
             self.start_transport(&id);
         }
         Ok(())
+    }
+
+    fn context(&self, id: &TransportId) -> Context {
+        Context { id: id.clone(), authenticator: Arc::new(self.me.clone()), data_dir: self.home.transport_data_dir(id) }
     }
 
     /// Tells the delivery machine of a transport's configuration.
@@ -354,6 +353,33 @@ impl Core {
         self.configure(id);
         self.show_transport(id);
         self.save_transport(id, answer);
+    }
+
+    /// [`super::Command::TransportReload`].
+    pub(super) fn transport_reload(&self, id: TransportId, answer: Answer) {
+        let (home, wanted) = (self.home.clone(), id.clone());
+        let reading = tokio::task::spawn_blocking(move || home.transport(&wanted).map_err(|e| e.to_string()));
+        self.later(reading, move |core, read| match read.map_err(|e| e.to_string()).and_then(|read| read) {
+            Ok(config) => core.replace_transport(id, config, answer),
+            Err(text) => answer.give(Err(NodeError::new(NodeErrorKind::Invalid, text))),
+        });
+    }
+
+    /// Puts a transport with another configuration in the place of the running one, which stops first.
+    fn replace_transport(&mut self, id: TransportId, config: TransportConfig, answer: Answer) {
+        let old = self.paths.running.get(&id).map(|path| path.transport.clone());
+        if let Err(error) = registry::build(&config, self.context(&id)) {
+            let text = format!("transports/{id}.yml: {error}");
+            return answer.give(Err(NodeError::new(NodeErrorKind::Invalid, text)));
+        }
+        let stopping = async move {
+            if let Some(old) = old
+                && tokio::time::timeout(STOP_DEADLINE, old.stop()).await.is_err()
+            {
+                tracing::warn!("a transport did not stop in time");
+            }
+        };
+        self.later(stopping, move |core, ()| answer.give(core.add_transport(id, config).map(|()| Reply::Done)));
     }
 
     /// Writes a transport's file anew, then answers.

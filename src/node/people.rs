@@ -249,8 +249,20 @@ impl Core {
         let mut profile = known.unwrap_or_else(|| PeerProfile::new(name.clone()));
         let mut certificate = None;
         if let Some(armor) = add.certificate {
-            let given = Certificate::parse(armor.as_bytes()).map_err(|e| invalid(format!("the certificate: {e}")))?;
-            given.check_usable(now).map_err(|e| invalid(format!("the certificate: {e}")))?;
+            let bad = |e: crate::pgp::PgpError| invalid(format!("the certificate: {e}"));
+            let given = Certificate::parse(armor.as_bytes()).map_err(bad)?;
+            // A newer copy of the pinned key adds to it, also its end: a revoked key is taken, so that nothing is
+            // sealed to it any more.
+            let pinned = profile.fingerprint.filter(|key| *key == given.fingerprint());
+            let given = match pinned.and_then(|key| self.keys.get(&key)) {
+                Some(known) => known.merge(&given).map_err(bad)?,
+                None => given,
+            };
+            if given.is_revoked() && pinned.is_some() {
+                profile.note(now, "revoked by its owner");
+            } else {
+                given.check_usable(now).map_err(bad)?;
+            }
             self.check_key(&mut profile, &given, now)?;
             certificate = Some(given);
         }

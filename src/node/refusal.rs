@@ -63,6 +63,7 @@ impl Refusal {
     pub(super) fn kind(&self) -> String {
         match self {
             Self::Decode(error) => return error.kind().to_owned(),
+            Self::Body(error) => error.kind(),
             Self::Pgp(_) => "bad_signature_or_sealing",
             Self::NotForUs(_) => "not_for_us",
             Self::Expired => "expired",
@@ -72,7 +73,6 @@ impl Refusal {
             Self::UnknownSender(_) => "unknown_sender",
             Self::BadIntroduction(_) => "bad_introduction",
             Self::Unsigned => "unsigned",
-            Self::Body(_) => "bad_body",
             Self::Headers(_) => "header_mismatch",
             Self::Blocked(_) => "blocked",
             Self::KeyConflict(_) => "key_conflict",
@@ -93,7 +93,7 @@ impl Refusal {
         matches!(self, Self::Store(_) | Self::UnknownSender(_) | Self::KeyConflict(_) | Self::Stopping)
     }
 
-    /// Whether it is a matter of keys or forgery, which the user should hear of.
+    /// Whether it is a matter of forgery, which the user should hear of. A key conflict is told once, when it is raised.
     pub(super) fn concerns_security(&self) -> bool {
         matches!(
             self,
@@ -101,7 +101,6 @@ impl Refusal {
                 | Self::Unsigned
                 | Self::Pgp(_)
                 | Self::Headers(_)
-                | Self::KeyConflict(_)
                 | Self::OtherKey(_)
                 | Self::FromOurselves
                 | Self::Crashed
@@ -120,5 +119,28 @@ impl Refusal {
             _ => ReasonKind::Protocol,
         };
         Reason::new(kind, self.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    /// The kinds are literals behind `=>` in these files; whoever adds one, adds it to the guide.
+    #[test]
+    fn the_guide_explains_every_kind() {
+        let file = |name: &str| std::fs::read_to_string(format!("{}/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        let page = file("docs/troubleshooting.md");
+        let mut kinds = Vec::new();
+        for name in ["src/node/refusal.rs", "src/wire/codec.rs", "src/wire/json.rs", "src/wire/body.rs"] {
+            let source = file(name);
+            let code = source.split("#[cfg(test)]").next().unwrap();
+            let behind =
+                code.lines().filter_map(|line| line.trim().strip_prefix("Self::")?.split_once("=> \"")).map(|(_, k)| k);
+            kinds.extend(behind.filter_map(|kind| Some(kind.split_once("\",")?.0.to_owned())));
+        }
+        assert!(kinds.len() > 30, "{kinds:?}");
+        for kind in kinds {
+            let told = page.contains(&format!("`{kind}`")) || kind.contains(' ');
+            assert!(told, "docs/troubleshooting.md does not explain {kind}");
+        }
     }
 }

@@ -20,7 +20,7 @@ use tokio_util::{
 };
 
 use super::{
-    Event, NodeHandle, Reply,
+    Event, EventStream, NodeHandle, Reply,
     rpc::{Asked, Line, REQUEST_BYTES_MAX, Request},
 };
 
@@ -158,14 +158,17 @@ impl Face {
                 self.answers.send(Line::answer(id, Ok(Reply::Done))).await.is_ok()
             }
             Ok((id, Asked::Subscribe)) => {
-                self.events = Some(tokio::spawn(forward_events(self.node.clone(), self.answers.clone(), id)));
+                // Subscribed here, so that nothing which the face's next request causes is missed.
+                self.events = Some(tokio::spawn(forward_events(self.node.subscribe(), self.answers.clone(), id)));
                 true
             }
             Ok((id, Asked::Command(command))) => {
                 let Ok(slot) = self.calls.clone().acquire_owned().await else { return false };
-                let (node, answers) = (self.node.clone(), self.answers.clone());
+                let answers = self.answers.clone();
+                // Asked here, so that a face's commands are taken up in its order.
+                let answer = self.node.ask(*command).await;
                 self.under_way.spawn(async move {
-                    let line = Line::answer(id, node.call(*command).await);
+                    let line = Line::answer(id, answer.await);
                     // The face may have hung up before its answer.
                     let _ = answers.send(line).await;
                     drop(slot);
@@ -194,8 +197,7 @@ impl Face {
     }
 }
 
-async fn forward_events(node: NodeHandle, to: mpsc::Sender<Line>, id: serde_json::Value) {
-    let mut events = node.subscribe();
+async fn forward_events(mut events: EventStream, to: mpsc::Sender<Line>, id: serde_json::Value) {
     if to.send(Line::answer(id, Ok(Reply::Done))).await.is_err() {
         return;
     }

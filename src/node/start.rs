@@ -166,6 +166,7 @@ impl Opening {
             sealing: Default::default(),
             opening: Default::default(),
             done: done_tx,
+            composed: Default::default(),
             stopping: None,
             events,
             home: home.clone(),

@@ -187,6 +187,24 @@ mod tests {
     }
 
     #[test]
+    fn the_guide_explains_every_setting() {
+        let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/config.md")).unwrap();
+        for kind in kinds() {
+            let own =
+                page.split(&format!("| `type: {}` |", kind.name)).nth(1).and_then(|rest| rest.split("\n\n").next());
+            let (own, line) = (own.unwrap(), refusal(&format!("type: {}\nzzzzzz: 1\n", kind.name)));
+            for name in line.split_once("known are ").unwrap().1.split(", ") {
+                assert!(
+                    own.contains(&format!("| `{name}` |")),
+                    "docs/config.md does not explain {name} of {}",
+                    kind.name
+                );
+            }
+            assert!(page.contains(&format!("`{}` {}", kind.name, kind.default_priority)), "priority of {}", kind.name);
+        }
+    }
+
+    #[test]
     fn kinds_are_sorted_and_named_once() {
         let names: Vec<&str> = kinds().iter().map(|kind| kind.name).collect();
         let mut sorted = names.clone();

@@ -33,7 +33,7 @@ use crate::{
 const REMOTE_FPS: u16 = 30;
 /// Frames a second otherwise; also the most that is ever drawn.
 const LOCAL_FPS: u16 = 60;
-/// Inputs and events taken in at once before a frame is drawn.
+/// Events taken in at once before a frame is drawn.
 const BATCH: usize = 512;
 /// Time that calls which are still under way get when the program is left.
 const LEAVE: Duration = Duration::from_secs(3);
@@ -63,6 +63,8 @@ pub type DemoKeys = mpsc::Sender<DemoAction>;
 pub struct Options {
     /// Where the demonstration's keys go; none outside of it.
     pub demo: Option<DemoKeys>,
+    /// The peer whose conversation is open at the start, ready to write, when none is remembered.
+    pub open: Option<String>,
     /// The theme's name; by the terminal's background when none.
     pub theme: Option<String>,
     /// The keymap's name; `default` when none.
@@ -207,7 +209,7 @@ impl App {
 
     fn wake(&mut self, woken: Woken) -> Result<(), RunError> {
         match woken {
-            Woken::Key(input) => self.keys_came(input)?,
+            Woken::Key(input) => self.key_came(input)?,
             Woken::Node(event) => self.events_came(event),
             Woken::Outcome(Some(outcome)) => self.outcomes_came(outcome)?,
             // Both ends of that channel are ours.
@@ -223,22 +225,14 @@ impl App {
         self.carry_out(effects);
     }
 
-    /// A key, and whatever was typed since.
-    fn keys_came(&mut self, first: Option<std::io::Result<Input>>) -> Result<(), RunError> {
-        let mut next = Some(first);
-        let mut taken = 0;
-        while let Some(input) = next {
-            match input {
-                Some(Ok(input)) => self.input(input),
-                Some(Err(error)) => return Err(error.into()),
-                // The terminal is gone.
-                None => self.hang_up(),
-            }
-            taken += 1;
-            next = match &mut self.keys {
-                Some(keys) if taken < BATCH && !self.leaving => keys.next().now_or_never(),
-                _ => None,
-            };
+    /// One input. It is not drained here: polling crossterm's stream with a waker that is not ours makes it forget to
+    /// wake this task. Frames are paced, so that what is typed faster than they come still shares one.
+    fn key_came(&mut self, input: Option<std::io::Result<Input>>) -> Result<(), RunError> {
+        match input {
+            Some(Ok(input)) => self.input(input),
+            Some(Err(error)) => return Err(error.into()),
+            // The terminal is gone.
+            None => self.hang_up(),
         }
         Ok(())
     }

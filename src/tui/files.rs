@@ -60,6 +60,7 @@ impl UiFolder {
         model.reduced_motion = options.reduced_motion;
         model.demo = options.demo.is_some();
         model.layout = layout.unwrap_or_default().sane();
+        model.open_first = options.open.clone();
         (model, notes)
     }
 

@@ -8,7 +8,10 @@
     clippy::print_stdout
 )]
 
+mod cli;
 mod durability;
 mod hostile;
 mod nodes;
+mod screen;
 mod support;
+mod terminal;

@@ -199,6 +199,7 @@ commands! {
     "peer.add" PeerAdd "Add a peer: name, certificate, routes";
     "peer.trust" PeerTrust(need level: TrustLevel) "Set how far this peer is trusted";
     "peer.verify" PeerVerify "Mark this peer as verified after comparing the fingerprint";
+    "peer.accept" PeerAccept "Accept a stranger who wrote to you: from now on it is answered";
     "peer.block" PeerBlock "Block this peer: nothing is sent or shown any more" destructive;
     "peer.unblock" PeerUnblock "Unblock this peer";
     "peer.mute" PeerMute "Mute this peer's notifications, or unmute them";

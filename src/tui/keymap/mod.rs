@@ -254,7 +254,11 @@ impl Keymap {
             found.extend(here.filter(|keys| self.lookup(context, keys).is_some_and(|binding| binding.cmd == *cmd)));
         }
         let reachable = |keys: &&Vec<Key>| !(context.types() && keys[0].typed().is_some());
-        found.into_iter().filter(reachable).min_by_key(|keys| keys.len()).map(|keys| show_keys(keys))
+        found
+            .into_iter()
+            .filter(reachable)
+            .min_by_key(|keys| (keys.len(), keys[0].alt, keys[0].ctrl))
+            .map(|keys| show_keys(keys))
     }
 
     /// All bindings of one context (without those it falls back to), in the order of their keys.

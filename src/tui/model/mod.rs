@@ -83,6 +83,8 @@ pub struct Model {
     pub reduced_motion: bool,
     /// The node at a glance, as last told.
     pub status: Option<Status>,
+    /// When the node is asked for it again, in milliseconds of the clock, because messages moved on.
+    pub status_due: Option<u64>,
     /// The node stopped: what is on the screen stays, nothing can be sent.
     pub gone: bool,
     /// Peers in the order of their names.
@@ -113,6 +115,8 @@ pub struct Model {
     pub pending_keys: Vec<Key>,
     /// What could follow them.
     pub hints: Vec<Hint>,
+    /// The peer whose conversation is opened as soon as the peer is known; none once that is done.
+    pub open_first: Option<String>,
     /// Whether this is the demonstration.
     pub demo: bool,
     /// Transports the user knocked out in the demonstration.
@@ -146,6 +150,7 @@ impl Model {
             ascii: false,
             reduced_motion: false,
             status: None,
+            status_due: None,
             gone: false,
             peers: Vec::new(),
             conversations: BTreeMap::new(),
@@ -161,6 +166,7 @@ impl Model {
             overlays: Vec::new(),
             pending_keys: Vec::new(),
             hints: Vec::new(),
+            open_first: None,
             demo: false,
             knocked: BTreeSet::new(),
             sends: BTreeMap::new(),
@@ -303,7 +309,7 @@ impl Model {
 
     /// Keeps the peers in the order of their names and the list in step with them.
     pub fn arrange_peers(&mut self) {
-        self.peers.sort_by(|a, b| a.name.as_str().to_lowercase().cmp(&b.name.as_str().to_lowercase()));
+        self.peers.sort_by_key(|peer| peer.name.as_str().to_lowercase());
         self.sidebar.rebuild(&self.peers, &self.conversations);
     }
 }

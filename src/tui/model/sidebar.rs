@@ -26,9 +26,9 @@ pub enum SidebarRow {
         /// Unread messages.
         unread: u64,
     },
-    /// The heading over the unknown senders' conversations: they wait here, apart from the peers.
+    /// The heading over strangers who wait to be accepted, and conversations of senders who are no peers (any more).
     Requests {
-        /// How many conversations.
+        /// How many.
         count: usize,
     },
 }
@@ -50,28 +50,43 @@ impl Sidebar {
         let selected = self.rows.get(self.selected).map(identity);
         self.rows.clear();
         let mut known: BTreeSet<Fingerprint> = BTreeSet::new();
-        for peer in peers {
-            let name = peer.name.as_str().to_owned();
-            let threads: Vec<&ConversationSummary> = match peer.fingerprint {
-                Some(key) if known.insert(key) => of_peer(conversations, key).collect(),
-                _ => Vec::new(),
-            };
-            let unread = threads.iter().map(|t| t.unread).sum();
-            let several = threads.len() > 1 || threads.iter().any(|t| t.conversation.thread_id.as_str() != "general");
-            let count = if several { threads.len() } else { 0 };
-            let folded = self.folded.contains(&name);
-            self.rows.push(SidebarRow::Peer { name, unread, threads: count });
-            if several && !folded {
-                self.rows.extend(threads.iter().map(|t| thread_row(t)));
-            }
+        let (strangers, accepted): (Vec<&Peer>, Vec<&Peer>) = peers.iter().partition(|peer| peer.request);
+        for peer in accepted {
+            self.push_peer(peer, conversations, &mut known);
         }
-        let requests: Vec<_> = conversations.values().filter(|c| !known.contains(&c.conversation.peer)).collect();
-        if !requests.is_empty() {
-            self.rows.push(SidebarRow::Requests { count: requests.len() });
-            self.rows.extend(requests.into_iter().map(thread_row));
+        let keys: BTreeSet<Fingerprint> = peers.iter().filter_map(|peer| peer.fingerprint).collect();
+        let unknown: Vec<_> = conversations.values().filter(|c| !keys.contains(&c.conversation.peer)).collect();
+        if strangers.len() + unknown.len() > 0 {
+            self.rows.push(SidebarRow::Requests { count: strangers.len() + unknown.len() });
+            for peer in strangers {
+                self.push_peer(peer, conversations, &mut known);
+            }
+            self.rows.extend(unknown.into_iter().map(thread_row));
         }
         let place = selected.and_then(|key| self.rows.iter().position(|row| identity(row) == key));
         self.selected = place.unwrap_or(self.selected).min(self.rows.len().saturating_sub(1));
+    }
+
+    /// A peer and, where there are several or named ones, its threads. A key that two peers claim counts once.
+    fn push_peer(
+        &mut self,
+        peer: &Peer,
+        conversations: &BTreeMap<Conversation, ConversationSummary>,
+        known: &mut BTreeSet<Fingerprint>,
+    ) {
+        let name = peer.name.as_str().to_owned();
+        let threads: Vec<&ConversationSummary> = match peer.fingerprint {
+            Some(key) if known.insert(key) => of_peer(conversations, key).collect(),
+            _ => Vec::new(),
+        };
+        let unread = threads.iter().map(|t| t.unread).sum();
+        let several = threads.len() > 1 || threads.iter().any(|t| t.conversation.thread_id.as_str() != "general");
+        let count = if several { threads.len() } else { 0 };
+        let folded = self.folded.contains(&name);
+        self.rows.push(SidebarRow::Peer { name, unread, threads: count });
+        if several && !folded {
+            self.rows.extend(threads.iter().map(|t| thread_row(t)));
+        }
     }
 
     /// Selects the line of a conversation, or of its peer where its threads are not shown.

@@ -21,11 +21,11 @@ pub(crate) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
             short(peer.conflict)
         ),
         format!(
-            " Ask {} on another way. {} keeps the old key, {} takes the new one ({} in the trust panel)",
+            " Ask {0} another way. :{1} {0} shows both, {2} keeps the old key, {3} takes the new one.",
             peer.name,
-            ":conflict.reject",
-            ":conflict.accept",
-            [key(&Cmd::ConflictReject), key(&Cmd::ConflictAccept)].join(", ")
+            Cmd::TrustOpen(None).name(),
+            key(&Cmd::ConflictReject),
+            key(&Cmd::ConflictAccept)
         ),
     ];
     for (row, line) in lines.iter().enumerate() {

@@ -149,7 +149,9 @@ fn received(model: &Model, message: &Message, frame: &mut Frame<'_>, area: Rect,
 fn state_line(model: &Model, message: &Message, width: usize) -> Line<'static> {
     let story = model.ledger.get(&message.envelope_id);
     let (role, text) = words::state(model, message, story);
-    let indent = message::indent(u16::try_from(width).unwrap_or(u16::MAX));
+    // Where it is long, it may begin further to the left: what is said matters more than where.
+    let most = message::indent(u16::try_from(width).unwrap_or(u16::MAX));
+    let indent = width.saturating_sub(text::width(&text)).clamp(1.min(most), most);
     let text = text::truncate_end(&text, width.saturating_sub(indent), model.ascii);
     Line::from(vec![Span::raw(" ".repeat(indent)), span(model, role, text)])
 }

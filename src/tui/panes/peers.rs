@@ -44,9 +44,7 @@ fn line(model: &Model, row: &SidebarRow, width: usize) -> Line<'static> {
             None => Line::default(),
         },
         SidebarRow::Thread { conversation, unread } => thread_line(model, conversation, *unread, width),
-        SidebarRow::Requests { count } => {
-            Line::from(span(model, Role::NoticeWarning, format!("Requests: {count} unknown")))
-        }
+        SidebarRow::Requests { count } => Line::from(span(model, Role::NoticeWarning, format!("Requests: {count}"))),
     }
 }
 
@@ -72,6 +70,9 @@ fn peer_line(model: &Model, peer: &Peer, unread: u64, threads: usize, width: usi
     };
     let left = vec![mark, span(model, role, format!(" {}{fold}", peer.name))];
     let mut right = Vec::new();
+    if peer.request && !peer.blocked {
+        right.push(span(model, Role::NoticeWarning, "new "));
+    }
     if peer.blocked {
         right.push(span(model, Role::PeerBlocked, "blocked "));
     } else if peer.muted {

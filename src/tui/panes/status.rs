@@ -23,7 +23,7 @@ pub(crate) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
         Some(status) => {
             let name = status.fqid.as_ref().unwrap_or(&status.name);
             left.push(span(model, Role::StatusStrong, format!("{name}  ")));
-            let waiting = status.queued + status.held;
+            let waiting = status.queued;
             if waiting > 0 {
                 left.push(span(model, Role::StateQueued, format!("queue {waiting}  ")));
             }

@@ -1,4 +1,4 @@
-//! Toasts: at the lower right, over the panes; each is in the log too.
+//! Toasts: at the upper right of the conversation, where the oldest is; each is in the log too.
 
 use ratatui::{
     Frame,
@@ -23,22 +23,19 @@ pub(crate) fn level(level: NoticeLevel) -> (Role, &'static str) {
     }
 }
 
-/// Draws the toasts, the newest lowest, above the composer.
-pub(crate) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
-    let floor = model.regions.panes.iter().map(|pane| pane.composer.height).max().unwrap_or(0);
-    let room = area.height.saturating_sub(floor + 2);
+/// Draws the toasts, the newest topmost. They keep off the newest messages, the composer and the transports, which are
+/// what they tell about.
+pub(crate) fn draw(model: &Model, frame: &mut Frame<'_>, body: Rect) {
+    let over = model.regions.panes.iter().map(|pane| pane.list).reduce(Rect::union);
+    let area = over.filter(|list| list.height > 0).unwrap_or(body);
+    let room = (area.height / 2).max(1);
     for (n, toast) in model.notices.toasts().iter().rev().enumerate() {
-        let Some(up) = u16::try_from(n).ok().filter(|n| *n < room) else { break };
+        let Some(down) = u16::try_from(n).ok().filter(|n| *n < room) else { break };
         let (role, word) = level(toast.level);
         let mark = if toast.level == NoticeLevel::Info { String::new() } else { format!("{word}: ") };
         let line = text::truncate_end(&format!(" {mark}{} ", toast.text), usize::from(area.width), model.ascii);
         let width = u16::try_from(text::width(&line)).unwrap_or(area.width);
-        let place = Rect {
-            x: area.x + area.width.saturating_sub(width + 1),
-            y: area.y + area.height - floor - 2 - up,
-            width,
-            height: 1,
-        };
+        let place = Rect { x: area.x + area.width.saturating_sub(width), y: area.y + down, width, height: 1 };
         let place = place.intersection(frame.area());
         Clear.render(place, frame.buffer_mut());
         frame.buffer_mut().set_style(place, model.theme.style(Role::Overlay));

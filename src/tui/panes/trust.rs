@@ -4,6 +4,7 @@ use ratatui::{Frame, layout::Rect, text::Line};
 
 use super::{message, sheet, span, words};
 use crate::{
+    identity::{Permission, TrustLevel, fingerprint_words},
     node::{KeyInfo, Peer},
     tui::{
         command::Cmd,
@@ -84,9 +85,14 @@ impl Lines<'_> {
         if let Some(new) = &peer.conflict {
             self.tell_as(Role::Banner, "CONFLICT", "Another key wants to take the place of the one below");
             self.tell_as(Role::NoticeSecurity, "new key", &new.grouped());
-            self.tell_as(Role::NoticeSecurity, "in words", &proquints(new));
+            self.tell_as(Role::NoticeSecurity, "in words", &in_words(new));
             let (keep, take) = (self.key(&Cmd::ConflictReject), self.key(&Cmd::ConflictAccept));
             self.tell("", &format!("{keep} keeps the old key, {take} takes the new one"));
+        }
+        if peer.request {
+            let accept = self.key(&Cmd::PeerAccept);
+            let text = format!("it wrote to you first and gets no acks until you accept it ({accept}) or block it");
+            self.tell_as(Role::NoticeWarning, "request", &text);
         }
         if let Some(warning) = &peer.warning {
             self.tell_as(Role::NoticeWarning, "warning", warning.as_str());
@@ -103,6 +109,7 @@ impl Lines<'_> {
             self.key_info(key);
         }
         self.actions(peer);
+        self.permissions(peer.trust);
         self.routes(peer);
         if !peer.history.is_empty() {
             self.heading("History of the key, oldest first");
@@ -131,6 +138,16 @@ impl Lines<'_> {
         }
     }
 
+    fn permissions(&mut self, trust: TrustLevel) {
+        self.heading("What this level allows");
+        for permission in Permission::ALL {
+            let (role, word) = if trust.allows(permission) { (Role::Overlay, "yes") } else { (Role::TextDim, "no") };
+            let needs = permission.needs();
+            let from = if trust.allows(permission) { String::new() } else { format!(" (from {})", needs.name()) };
+            self.tell_as(role, word, &format!("{}{from}", permission.describe()));
+        }
+    }
+
     fn routes(&mut self, peer: &Peer) {
         self.heading("Routes, preferred first");
         for (transport, address) in &peer.routes {
@@ -146,7 +163,7 @@ impl Lines<'_> {
 
     fn fingerprint(&mut self, key: &Fingerprint) {
         self.tell_as(Role::TextStrong, "fingerprint", &key.grouped());
-        self.tell("in words", &proquints(key));
+        self.tell("in words", &in_words(key));
     }
 
     fn key_info(&mut self, key: &KeyInfo) {
@@ -178,17 +195,7 @@ impl Lines<'_> {
     }
 }
 
-/// A fingerprint as words that can be read out: two bytes make five letters, consonants and vowels in turn (the
-/// "proquint" scheme). They say exactly as much as the digits.
-pub(crate) fn proquints(key: &Fingerprint) -> String {
-    const CONSONANTS: [char; 16] = ['b', 'd', 'f', 'g', 'h', 'j', 'k', 'l', 'm', 'n', 'p', 'r', 's', 't', 'v', 'z'];
-    const VOWELS: [char; 4] = ['a', 'i', 'o', 'u'];
-    let word = |pair: &[u8]| -> String {
-        let bits = pair.iter().fold(0u16, |bits, byte| bits << 8 | u16::from(*byte));
-        let consonant = |shift: u16| CONSONANTS[usize::from(bits >> shift & 15)];
-        let vowel = |shift: u16| VOWELS[usize::from(bits >> shift & 3)];
-        [consonant(12), vowel(10), consonant(6), vowel(4), consonant(0)].iter().collect()
-    };
-    let words: Vec<String> = key.as_bytes().chunks(2).map(word).collect();
-    words.join(" ")
+/// A fingerprint as words that can be read out.
+fn in_words(key: &Fingerprint) -> String {
+    fingerprint_words(key).join(" ")
 }

@@ -201,6 +201,9 @@ pub(crate) fn paths(paths: &[TransportId]) -> String {
     }
 }
 
+/// Below this share of successful attempts a transport that is up does not pass for well.
+const SHAKY: f64 = 0.9;
+
 /// A transport's sign.
 pub(crate) fn transport_sign(shown: &Shown) -> (&'static str, Role) {
     match (&shown.health.state, &shown.health.breaker) {
@@ -209,6 +212,7 @@ pub(crate) fn transport_sign(shown: &Shown) -> (&'static str, Role) {
         (_, Breaker::Open { .. }) => ("x", Role::HealthDown),
         (_, Breaker::HalfOpen) | (TransportState::Degraded { .. }, _) => ("!", Role::HealthDegraded),
         (TransportState::Starting, _) => ("~", Role::HealthStarting),
+        (TransportState::Up, _) if shown.health.success < SHAKY => ("!", Role::HealthDegraded),
         (TransportState::Up, _) => ("o", Role::HealthUp),
     }
 }

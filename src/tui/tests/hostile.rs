@@ -142,8 +142,14 @@ fn take(screen: &mut Harness, step: Step) {
     }
 }
 
+/// Few in the ordinary run, because each case draws dozens of frames; `PROPTEST_CASES` asks for more.
+fn cases() -> ProptestConfig {
+    let asked = std::env::var_os("PROPTEST_CASES").is_some();
+    if asked { ProptestConfig::default() } else { ProptestConfig::with_cases(48) }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(cases())]
 
     #[test]
     fn never_a_panic(width in 1u16..300, height in 1u16..100, steps in prop::collection::vec(step(), 1..40)) {

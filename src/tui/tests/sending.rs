@@ -32,6 +32,13 @@ fn a_text_is_sent_and_shown_as_delivered() {
 }
 
 #[test]
+fn the_queue_in_the_status_line_follows() {
+    let mut screen = opened();
+    screen.node.status.queued = 7;
+    screen.write("one more").press("Enter").sees("queue 1").pass(400).sees("queue 7");
+}
+
+#[test]
 fn a_refused_text_comes_back() {
     let mut screen = opened();
     screen.node.refuse_send = Some(NodeError::new(NodeErrorKind::Full, "The queue is full"));
@@ -63,7 +70,7 @@ fn drafts_are_saved_after_a_pause_and_come_back() {
 #[test]
 fn leaving_saves_what_is_being_written() {
     let mut screen = opened();
-    screen.write("half").press("C-q").sees("1 messages wait").press("y");
+    screen.write("half").press("C-q").sees("One message waits").press("y");
     assert_eq!(screen.node.drafts.values().next().unwrap(), "half");
     assert!(screen.outside.contains(&Effect::Quit));
 }

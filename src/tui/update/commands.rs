@@ -1,9 +1,8 @@
 //! Every command of the table, carried out.
 
-use super::{Effect, Effects, Tag, composer, conversation, lists, pickers, search, timers};
+use super::{Effect, Effects, Tag, composer, conversation, demo, lists, peers, pickers, search, timers};
 use crate::{
     delivery::TransportId,
-    identity::TrustLevel,
     node::{Breaker, Command, NoticeLevel},
     tui::{
         command::{Cmd, Query},
@@ -44,13 +43,13 @@ fn question(model: &Model, cmd: &Cmd) -> Option<Confirm> {
             (format!("Forget {name}?"), "Its key, its routes and its trust are lost; the messages stay".to_owned())
         }
         Cmd::ConflictAccept => {
-            let peer = conflicted(model)?;
+            let peer = peers::conflicted(model)?;
             let new = peer.conflict.map(|key| key.grouped()).unwrap_or_default();
             let loses = format!("Its trust falls to untrusted. Only do this after comparing: {new}");
             (format!("Take the new key of {}?", peer.name), loses)
         }
         Cmd::QueuePurge => {
-            let waiting = model.status.as_ref().map_or(0, |status| status.queued + status.held);
+            let waiting = model.status.as_ref().map_or(0, |status| status.queued);
             ("Give up everything that waits?".to_owned(), format!("{waiting} messages will never be delivered"))
         }
         _ => (format!("{}?", cmd.name()), "This cannot be undone".to_owned()),
@@ -72,8 +71,8 @@ fn run_now(model: &mut Model, cmd: &Cmd, out: &mut Effects) {
         Cmd::UnreadPrev => conversation::to_unread_conversation(model, true, out),
         Cmd::ThemeSet(name) => out.push(Effect::LoadTheme(name.as_str().to_owned())),
         Cmd::KeymapSet(name) => out.push(Effect::LoadKeymap(name.as_str().to_owned())),
-        Cmd::DemoKnock(transport) => knock(model, transport.clone(), out),
-        Cmd::DemoRevive(transport) => revive(model, transport.clone(), out),
+        Cmd::DemoKnock(transport) => demo::knock(model, transport.clone(), out),
+        Cmd::DemoRevive(transport) => demo::revive(model, transport.clone(), out),
         _ => {
             let done = views(model, cmd, out)
                 || panes(model, cmd, out)
@@ -81,7 +80,7 @@ fn run_now(model: &mut Model, cmd: &Cmd, out: &mut Effects) {
                 || messages(model, cmd, out)
                 || writing(model, cmd, out)
                 || transports(model, cmd, out)
-                || peers(model, cmd, out);
+                || peers::run(model, cmd, out);
             if !done {
                 model.notice(NoticeLevel::Error, format!("{} is not carried out by this screen", cmd.name()));
             }
@@ -170,7 +169,7 @@ fn explain(model: &mut Model, mode: Option<Mode>, out: &mut Effects) {
     out.push(Effect::Call(Tag::Plan(name), command));
 }
 
-fn no_peer(model: &mut Model) {
+pub(super) fn no_peer(model: &mut Model) {
     model.notice(NoticeLevel::Info, "Select a peer first");
 }
 
@@ -512,69 +511,6 @@ pub(super) fn open_transport(model: &mut Model, transport: Option<TransportId>) 
     }
 }
 
-/// Commands about peers and their keys.
-fn peers(model: &mut Model, cmd: &Cmd, out: &mut Effects) -> bool {
-    let conflict = matches!(cmd, Cmd::ConflictAccept | Cmd::ConflictReject);
-    let meant = if conflict { conflicted(model) } else { model.meant_peer() };
-    let known = meant.map(|peer| (peer.name.as_str().to_owned(), peer.trust, peer.muted));
-    let Some((peer, trust, muted)) = known else {
-        if conflict {
-            model.notice(NoticeLevel::Info, "No key has changed");
-        } else {
-            no_peer(model);
-        }
-        return true;
-    };
-    let (text, command) = match cmd {
-        Cmd::PeerTrust(level) => trust_to(&peer, *level),
-        Cmd::PeerVerify => trust_to(&peer, trust.max(TrustLevel::Verified)),
-        Cmd::TrustRaise => trust_to(&peer, raised(trust)),
-        Cmd::TrustLower => trust_to(&peer, lowered(trust)),
-        Cmd::PeerBlock => (format!("{peer} is blocked"), Command::Block { peer, blocked: true }),
-        Cmd::PeerUnblock => (format!("{peer} is no longer blocked"), Command::Block { peer, blocked: false }),
-        Cmd::PeerMute => {
-            let word = if muted { "no longer muted" } else { "muted" };
-            (format!("{peer} is {word}"), Command::Mute { peer, muted: !muted })
-        }
-        Cmd::PeerRemove => (format!("{peer} is forgotten"), Command::PeerRemove { peer }),
-        Cmd::ConflictAccept => {
-            (format!("The new key of {peer} is taken"), Command::ConflictResolve { peer, accept_new: true })
-        }
-        Cmd::ConflictReject => {
-            (format!("The old key of {peer} is kept"), Command::ConflictResolve { peer, accept_new: false })
-        }
-        _ => return false,
-    };
-    out.push(Effect::Call(Tag::Done(text), command));
-    true
-}
-
-fn trust_to(peer: &str, level: TrustLevel) -> (String, Command) {
-    let word = crate::tui::panes::words::trust(level);
-    (format!("{peer} is now {word}"), Command::TrustSet { peer: peer.to_owned(), level })
-}
-
-fn raised(level: TrustLevel) -> TrustLevel {
-    match level {
-        TrustLevel::Untrusted => TrustLevel::Verified,
-        TrustLevel::Verified => TrustLevel::Trusted,
-        TrustLevel::Trusted | TrustLevel::Sovereign => TrustLevel::Sovereign,
-    }
-}
-
-fn lowered(level: TrustLevel) -> TrustLevel {
-    match level {
-        TrustLevel::Sovereign => TrustLevel::Trusted,
-        TrustLevel::Trusted => TrustLevel::Verified,
-        TrustLevel::Verified | TrustLevel::Untrusted => TrustLevel::Untrusted,
-    }
-}
-
-/// The peer whose key conflict is decided: the one that is looked at, else the first in the banner.
-fn conflicted(model: &Model) -> Option<&crate::node::Peer> {
-    model.meant_peer().filter(|peer| peer.conflict.is_some()).or_else(|| model.conflicts().next())
-}
-
 /// Shows a peer's key.
 pub(super) fn open_trust(model: &mut Model, name: Option<&str>) {
     let name = name.map(str::to_owned).or_else(|| model.meant_peer().map(|peer| peer.name.as_str().to_owned()));
@@ -626,7 +562,10 @@ fn quit(model: &mut Model, out: &mut Effects) {
     if waiting == 0 || model.gone {
         return leave(model, out);
     }
-    let loses = format!("{waiting} messages wait; they stay safe, but nothing sends them until you start again");
+    let loses = match waiting {
+        1 => "One message waits; it stays safe, but nothing sends it until you start again".to_owned(),
+        n => format!("{n} messages wait; they stay safe, but nothing sends them until you start again"),
+    };
     let confirm = Confirm { question: "Quit now?".to_owned(), loses, then: Confirmed::Run(Cmd::AppQuit) };
     show(model, Overlay::Confirm(confirm));
 }
@@ -634,34 +573,4 @@ fn quit(model: &mut Model, out: &mut Effects) {
 fn leave(model: &mut Model, out: &mut Effects) {
     timers::save_all_drafts(model, out);
     out.push(Effect::Quit);
-}
-
-fn knock(model: &mut Model, transport: Option<TransportId>, out: &mut Effects) {
-    if !model.demo {
-        return model.notice(NoticeLevel::Info, "Only the demonstration can knock transports out; see --demo");
-    }
-    // Without a name: the selected one in the panel, else the path that would be taken next, so that the very next message fails over.
-    let shown = (model.focus == Focus::Health && model.overlays.is_empty()).then(|| model.health.selected_id());
-    let transport = transport.or(shown.flatten());
-    let up = |shown: &&crate::tui::model::Shown| !model.knocked.contains(&shown.health.transport);
-    let target = transport.or_else(|| model.health.transports.iter().find(up).map(|s| s.health.transport.clone()));
-    if let Some(id) = &target {
-        model.knocked.insert(id.clone());
-        model.notice(NoticeLevel::Warning, format!("{id} is knocked out: send a message and watch"));
-    }
-    out.push(Effect::Knock(target));
-}
-
-fn revive(model: &mut Model, transport: Option<TransportId>, out: &mut Effects) {
-    if !model.demo {
-        return model.notice(NoticeLevel::Info, "Only the demonstration can bring transports back; see --demo");
-    }
-    match &transport {
-        Some(id) => {
-            model.knocked.remove(id);
-        }
-        None => model.knocked.clear(),
-    }
-    model.notice(NoticeLevel::Info, "The path is back");
-    out.push(Effect::Revive(transport));
 }

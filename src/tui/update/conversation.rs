@@ -6,7 +6,7 @@ use crate::{
     tui::model::{
         Anchor, ConversationView, Focus, Loading, Model, Motion, Row, Side, SidebarRow, VIEWS_LOADED, of_peer,
     },
-    wire::{Conversation, Timestamp},
+    wire::{Conversation, ThreadId, Timestamp},
 };
 
 /// Messages fetched at once.
@@ -21,6 +21,16 @@ pub(super) fn open(model: &mut Model, conversation: &Conversation, out: &mut Eff
     let name = model.name_of(&conversation.peer);
     model.sidebar.select(conversation, Some(&name));
     out.push(Effect::SaveLayout(model.layout.clone()));
+}
+
+/// Opens the conversation that the program wants to begin with, unless one is open already.
+pub(super) fn open_first(model: &mut Model, out: &mut Effects) {
+    let Some(name) = model.open_first.take() else { return };
+    let key = model.peer_named(&name).and_then(|peer| peer.fingerprint);
+    if let Some(peer) = key.filter(|_| model.current().is_none()) {
+        open(model, &Conversation { peer, thread_id: ThreadId::general() }, out);
+        model.focus = Focus::Composer;
+    }
 }
 
 /// Makes sure that a conversation in a pane has a view with messages.
@@ -266,10 +276,7 @@ pub(super) fn of_name(model: &Model, name: &str) -> Option<Conversation> {
     let peer = model.peer_named(name)?;
     let key = peer.fingerprint?;
     let best = of_peer(&model.conversations, key).max_by_key(|c| (c.unread > 0, c.last_at));
-    Some(best.map_or_else(
-        || Conversation { peer: key, thread_id: crate::wire::ThreadId::general() },
-        |c| c.conversation.clone(),
-    ))
+    Some(best.map_or_else(|| Conversation { peer: key, thread_id: ThreadId::general() }, |c| c.conversation.clone()))
 }
 
 /// Goes to the next (or the previous) conversation with unread messages, in the order of the list.

@@ -8,6 +8,8 @@ use crate::{
     wire::{Conversation, EnvelopeId, SafeText, Urgency},
 };
 
+/// So long after a message moved on the node is asked how it stands, in milliseconds.
+const STATUS_PAUSE_MS: u64 = 300;
 /// Most messages put aside while a page is being fetched; beyond it the newest page is fetched again.
 const ARRIVED_MOST: usize = 256;
 
@@ -29,6 +31,11 @@ fn essentials() -> Effects {
 
 /// Takes a report of the node.
 pub(super) fn event(model: &mut Model, event: Event, out: &mut Effects) {
+    // The queue's length is in no event; it is asked for once for many of them.
+    if matches!(event, Event::Message(_) | Event::State { .. }) {
+        let due = model.clock.saturating_add(STATUS_PAUSE_MS);
+        model.status_due.get_or_insert(due);
+    }
     match event {
         Event::Message(came) => message(model, *came, true, out),
         Event::State { envelope_id, conversation, state } => state_changed(model, envelope_id, &conversation, state),
@@ -53,9 +60,9 @@ pub(super) fn event(model: &mut Model, event: Event, out: &mut Effects) {
             model.sidebar.rebuild(&model.peers, &model.conversations);
         }
         Event::SearchHit { search_id, message } => super::search::hit(model, search_id, *message),
-        Event::Refused { via, reason } => {
-            let text = format!("{via}: refused an inbound frame: {reason}");
-            model.notices.record(model.now, LogRank::Notice(NoticeLevel::Security), text);
+        // The text names the path already.
+        Event::Refused { reason, .. } => {
+            model.notices.record(model.now, LogRank::Notice(NoticeLevel::Security), reason.as_str());
         }
         Event::Notice { level, text } => model.notice(level, text.as_str()),
         Event::Lagged(missed) => lagged(model, missed, out),

@@ -4,11 +4,13 @@
 mod commands;
 mod composer;
 mod conversation;
+mod demo;
 mod events;
 mod forms;
 mod keys;
 mod lists;
 mod mouse;
+mod peers;
 mod pickers;
 mod replies;
 mod search;

@@ -21,6 +21,7 @@ fn good(model: &mut Model, tag: Tag, reply: Reply, out: &mut Effects) {
         (_, Reply::Peers(peers)) => {
             model.peers = peers;
             model.arrange_peers();
+            conversation::open_first(model, out);
         }
         (_, Reply::Conversations(all)) => {
             model.conversations = all.into_iter().map(|c| (c.conversation.clone(), c)).collect();

@@ -18,6 +18,10 @@ pub(super) fn tick(model: &mut Model, out: &mut Effects) {
     let clock = model.clock;
     let expired = model.notices.expire(clock) | model.health.expire(clock);
     model.dirty |= expired || counts_down(model) || presence_ended(model);
+    if model.status_due.is_some_and(|due| due <= clock) {
+        model.status_due = None;
+        out.push(Effect::Call(Tag::Status, Command::Status));
+    }
     save_drafts(model, clock, out);
     super::search::due(model, out);
 }
@@ -37,7 +41,8 @@ pub fn next_wakeup(model: &Model) -> Option<u64> {
     });
     let presence = model.peers.iter().filter_map(|peer| presence_ends_in(model, peer.last_seen)).min();
     let presence = presence.map(|ms| clock.saturating_add(ms));
-    let times = [draft, search, second, presence, model.notices.next_expiry(), model.health.next_expiry()];
+    let times =
+        [model.status_due, draft, search, second, presence, model.notices.next_expiry(), model.health.next_expiry()];
     times.into_iter().flatten().min()
 }
 
