@@ -2,7 +2,10 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -33,10 +36,19 @@ pub(super) struct Paths {
 
 struct Path {
     transport: Arc<dyn Transport>,
+    switch: Arc<Switch>,
     config: TransportConfig,
     state: TransportState,
     received: u64,
     bytes_in: u64,
+}
+
+/// Starts and stops a transport one at a time: whoever has the turn brings about what is wanted by then, so that
+/// quick changes of mind end as the last one said.
+#[derive(Default)]
+struct Switch {
+    wanted: AtomicBool,
+    running: tokio::sync::Mutex<bool>,
 }
 
 /// One attempt, as the delivery machine wants it.
@@ -118,7 +130,7 @@ impl Core {
             .map_err(|e| NodeError::new(NodeErrorKind::Invalid, format!("transports/{id}.yml: {e}")))?;
         let state = TransportState::Disabled { reason: Reason::new(ReasonKind::Disabled, "switched off in its file") };
         let enabled = config.enabled;
-        let path = Path { transport, config, state, received: 0, bytes_in: 0 };
+        let path = Path { transport, switch: Arc::default(), config, state, received: 0, bytes_in: 0 };
         self.paths.running.insert(id.clone(), path);
         self.configure(&id);
         if enabled {
@@ -140,12 +152,30 @@ impl Core {
     }
 
     fn start_transport(&mut self, id: &TransportId) {
-        let Some(path) = self.paths.running.get(id) else { return };
-        let (transport, sink) = (path.transport.clone(), self.paths.sink.clone());
         self.transport_state(id.clone(), TransportState::Starting);
+        self.switch_transport(id, true);
+    }
+
+    fn switch_transport(&self, id: &TransportId, on: bool) {
+        let Some(path) = self.paths.running.get(id) else { return };
+        path.switch.wanted.store(on, Ordering::Relaxed);
+        let (transport, switch, sink) = (path.transport.clone(), path.switch.clone(), self.paths.sink.clone());
         let id = id.clone();
-        self.later(async move { transport.start(sink).await }, move |core, started| {
-            if let Err(reason) = started {
+        let work = async move {
+            let mut running = switch.running.lock().await;
+            // Also when it was switched off and on again before anything was done: it must report anew that it is up.
+            if *running {
+                transport.stop().await;
+                *running = false;
+            }
+            if switch.wanted.load(Ordering::Relaxed) {
+                transport.start(sink).await?;
+                *running = true;
+            }
+            Ok(())
+        };
+        self.later(work, move |core, switched: Result<(), Reason>| {
+            if let Err(reason) = switched {
                 core.transport_state(id, TransportState::Down { reason, retry_in_ms: None });
             }
         });
@@ -300,7 +330,6 @@ impl Core {
         let Some(path) = self.paths.running.get_mut(id) else { return };
         let changed = path.config.enabled != enabled;
         path.config.enabled = enabled;
-        let transport = path.transport.clone();
         if changed {
             self.configure(id);
             if enabled {
@@ -308,7 +337,7 @@ impl Core {
             } else {
                 let reason = Reason::new(ReasonKind::Disabled, "disabled by you");
                 self.transport_state(id.clone(), TransportState::Disabled { reason });
-                self.later(async move { transport.stop().await }, |_, ()| {});
+                self.switch_transport(id, false);
             }
         }
         self.save_transport(id, answer);

@@ -234,3 +234,18 @@ async fn the_control_socket_serves_commands_and_events() {
     let missing = remote.call(Command::PeerRemove { peer: "nobody".into() }).await.unwrap_err();
     assert_eq!(missing.kind, NodeErrorKind::NotFound);
 }
+
+#[tokio::test]
+async fn quick_changes_of_mind_end_as_the_last_one_said() {
+    let shared = tempfile::tempdir().unwrap();
+    let route = [("file", shared.path().to_str().unwrap())];
+    let alice = TestNode::start("alice", &[("file", folder(shared.path()))]).await;
+    let bob = TestNode::start("bob", &[("file", folder(shared.path()))]).await;
+    alice.know(&bob, &route).await;
+    bob.know(&alice, &route).await;
+    for enabled in [false, true].repeat(10) {
+        bob.call(Command::TransportEnable { transport: "file".parse().unwrap(), enabled }).await;
+    }
+    let sent = alice.send("bob", "are you there?").await;
+    alice.delivered(&sent).await;
+}
