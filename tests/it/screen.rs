@@ -197,7 +197,7 @@ fn resize_storm(screen: &Terminal) {
         whole && grid.rows().len() == 12 && !grid.has("lumina") && !grid.has("Peers")
     });
     screen.resize((20, 5));
-    screen.wait_for(&["needs more"]);
+    screen.wait_for(&["skcomm-tui needs"]);
     screen.resize((300, 100));
     screen.wait_until("very large", |grid| grid.has("Transports") && grid.has("lumina") && grid.rows().len() == 100);
     screen.resize(WIDE);
