@@ -190,11 +190,14 @@ fn resize_storm(screen: &Terminal) {
         }
     }
     screen.resize((80, 24));
-    screen.wait_until("medium: the transports in one line", |grid| grid.has_line(&["tcp", "relay", "file"]));
+    screen.wait_until("medium: the transports in one line", |grid| grid.has_line(&["o tcp", "o relay", "o file"]));
     screen.resize((40, 12));
-    screen.wait_until("narrow: one pane", |grid| !grid.has("Peers,") || !grid.has("Transports"));
+    screen.wait_until("narrow: only the pane with the focus", |grid| {
+        let whole = grid.rows().iter().any(|row| row.starts_with("┌ Transports ─") && row.trim_end().ends_with("─┐"));
+        whole && grid.rows().len() == 12 && !grid.has("lumina") && !grid.has("Peers")
+    });
     screen.resize((20, 5));
-    screen.wait_until("too small", |grid| grid.rows().len() == 5 && !grid.has("lumina"));
+    screen.wait_for(&["skcomm-tui needs"]);
     screen.resize((300, 100));
     screen.wait_until("very large", |grid| grid.has("Transports") && grid.has("lumina") && grid.rows().len() == 100);
     screen.resize(WIDE);

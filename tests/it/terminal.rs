@@ -150,11 +150,15 @@ impl Terminal {
         self.keys.flush().unwrap();
     }
 
-    /// Types this one byte at a time.
+    /// Types this one byte at a time; only Escape comes with its next byte, because crossterm takes a lone one for the
+    /// key of that name.
     pub(crate) fn keys_bytewise(&mut self, keys: &str) {
-        for byte in keys.as_bytes() {
-            self.keys.write_all(&[*byte]).unwrap();
+        let mut bytes = keys.as_bytes();
+        while let [first, rest @ ..] = bytes {
+            let length = if *first == 0x1B && !rest.is_empty() { 2 } else { 1 };
+            self.keys.write_all(&bytes[..length]).unwrap();
             self.keys.flush().unwrap();
+            bytes = &bytes[length..];
         }
     }
 
