@@ -135,7 +135,8 @@ async fn measure(alice: &Inhabitant, bob: &Inhabitant, counts: Counts, what: &st
     exchange(alice, bob, counts.warm, 8).await;
     let mut alone = exchange(alice, bob, counts.alone, 1).await;
     // In turns with the bare cryptography, so that the machine's moods hit both.
-    let (mut by_clock, mut by_cpu, mut speed, mut cpu, mut took) = (vec![], vec![], vec![], vec![], vec![]);
+    let (mut by_clock, mut by_cpu, mut speed, mut took) = (vec![], vec![], vec![], vec![]);
+    let (mut cpu, mut bare_cpu) = (vec![], vec![]);
     for _ in 0..TURNS {
         let load = tokio::task::spawn_blocking(|| crypto::bare_load(TURN)).await.unwrap();
         let busy = exchange(alice, bob, counts.busy / TURNS, BUSY).await;
@@ -143,6 +144,7 @@ async fn measure(alice: &Inhabitant, bob: &Inhabitant, counts: Counts, what: &st
         by_cpu.push(load.cpu_us / busy.cpu_us);
         speed.push(busy.per_second);
         cpu.push(busy.cpu_us);
+        bare_cpu.push(load.cpu_us);
         took.extend(busy.took);
     }
     let held = |figure: Figure| if target { figure.at_least(60.0) } else { figure };
@@ -155,10 +157,16 @@ async fn measure(alice: &Inhabitant, bob: &Inhabitant, counts: Counts, what: &st
             counts.busy,
             median(&mut cpu)
         )),
-        held(Figure::share(format!("{what}, speed compared to bare cryptography alone"), median(&mut by_clock), 1.0))
-            .note("by the clock, on all cores"),
-        held(Figure::share(format!("{what}, cryptography's part of the processor time"), median(&mut by_cpu), 1.0))
-            .note("what the bare cryptography takes, of what all takes"),
+        // By the clock the nodes look better than they are when others want the processors too: they have more threads
+        // than the bare loops and are given more of them. So the processor time is held to the target.
+        Figure::share(format!("{what}, speed compared to bare cryptography alone"), median(&mut by_clock), 1.0)
+            .note("by the clock; says something only on a quiet machine"),
+        held(Figure::share(
+            format!("{what}, bare cryptography's part of the processor time"),
+            median(&mut by_cpu),
+            1.0,
+        ))
+        .note(format!("bare: {:.0} µs a message", median(&mut bare_cpu))),
         Figure::ms("send to delivered, one at a time, p50", percentile(&mut alone.took, 50).unwrap()),
         Figure::ms("send to delivered, one at a time, p99", percentile(&mut alone.took, 99).unwrap()),
         busy_ms("p50", 50, &mut took),
@@ -250,12 +258,13 @@ pub(crate) fn relay() -> Vec<Figure> {
         bob.befriend(&alice, "relay", url.clone()).await;
         let counts = || Counts { warm: 100, alone: 200, busy: 5_000 };
         let mut figures = measure(&alice, &bob, counts(), "relay, nobody else there", false).await;
+        let keys = tokio::task::spawn_blocking(move || keys(clients)).await.unwrap();
         let begun = Instant::now();
-        let crowd = crowd(address, clients).await;
+        let crowd = crowd(address, keys).await;
         let logins = crowd.len() as f64 / begun.elapsed().as_secs_f64();
         figures.push(
-            Figure::new("logins, one after the other on each of 16 lines", logins, "clients/s")
-                .note(format!("{clients} clients, making their signatures included")),
+            Figure::new("logins, 16 at a time", logins, "clients/s")
+                .note(format!("{clients} clients, the clients' signatures included")),
         );
         figures.extend(measure(&alice, &bob, counts(), &format!("relay, {clients} idle clients"), false).await);
         drop(crowd);
@@ -289,14 +298,15 @@ async fn start_relay(folder: &Path) -> (SocketAddr, oneshot::Sender<()>, JoinHan
 
 type Socket = WebSocketStream<TcpStream>;
 
+/// Keys of so many clients.
+fn keys(clients: usize) -> Vec<pgp::Generated> {
+    let identity = Identity { name: "Idle".to_owned(), email: "idle@example.org".to_owned(), fqid: None };
+    let made = now().plus_ms(-60_000);
+    (0..clients).map(|_| pgp::generate(identity.clone(), None, made).unwrap()).collect()
+}
+
 /// Clients with keys of their own that are logged in, ready to receive, and do nothing.
-async fn crowd(address: SocketAddr, clients: usize) -> Vec<Socket> {
-    let keys = tokio::task::spawn_blocking(move || {
-        let identity = Identity { name: "Idle".to_owned(), email: "idle@example.org".to_owned(), fqid: None };
-        let made = now().plus_ms(-60_000);
-        (0..clients).map(|_| pgp::generate(identity.clone(), None, made).unwrap()).collect::<Vec<_>>()
-    });
-    let keys = keys.await.unwrap();
+async fn crowd(address: SocketAddr, keys: Vec<pgp::Generated>) -> Vec<Socket> {
     futures_util::stream::iter(keys).map(|key| log_in(address, key)).buffered(16).collect().await
 }
 

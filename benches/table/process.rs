@@ -2,6 +2,8 @@
 
 use std::{path::Path, time::Duration};
 
+use rustix::time::{ClockId, clock_gettime};
+
 /// Processor time of a process, user and system together. The kernel counts it in hundredths of a second.
 pub(crate) fn cpu_time(pid: u32) -> Duration {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
@@ -11,10 +13,10 @@ pub(crate) fn cpu_time(pid: u32) -> Duration {
     Duration::from_millis(ticks * 10)
 }
 
-/// Processor time of this thread; precise.
+/// Processor time of this thread, to the nanosecond.
 pub(crate) fn thread_cpu_time() -> Duration {
-    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    Duration::from_nanos(stat.split(' ').next().unwrap().parse().unwrap())
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.try_into().unwrap(), time.tv_nsec.try_into().unwrap())
 }
 
 /// A line of `/proc/PID/status` that counts KiB, in MiB: `VmRSS` now, `VmHWM` at most so far.
