@@ -173,6 +173,45 @@ async fn a_stranger_is_a_request_and_gets_no_ack_until_accepted() {
 }
 
 #[tokio::test]
+async fn stealth_shows_no_names_and_neither_does_its_ack() {
+    let shared = tempfile::tempdir().unwrap();
+    let mut alice = TestNode::start("alice", &[("file", folder(shared.path()))]).await;
+    let mut bob = TestNode::start("bob", &[("file", folder(shared.path()))]).await;
+    let route = shared.path().display().to_string();
+    alice.know(&bob, &[("file", &route)]).await;
+    bob.know(&alice, &[("file", &route)]).await;
+    let mailbox = |node: &TestNode| {
+        let key = std::fs::read_to_string(node.home.root().join("identity/fingerprint")).unwrap();
+        shared.path().join(key.trim())
+    };
+    let (to_alice, to_bob) = (mailbox(&alice), mailbox(&bob));
+    bob.stop().await;
+    let sent = alice.send_as(SendRequest { mode: Some(Mode::Stealth), ..request("bob", "psst") }).await;
+    assert_nameless(&until("the message lies in the folder", || async { only_envelope(&to_bob) }).await);
+    alice.stop().await;
+    bob.restart();
+    assert_nameless(&until("the ack lies in the folder", || async { only_envelope(&to_alice) }).await);
+    alice.restart();
+    alice.delivered(&sent).await;
+}
+
+/// The one envelope in a mailbox, once it is there.
+fn only_envelope(mailbox: &std::path::Path) -> Option<serde_json::Value> {
+    let entries = std::fs::read_dir(mailbox).ok()?.filter_map(Result::ok);
+    let mut whole = entries.filter(|e| e.file_name().to_string_lossy().ends_with(".skc.json"));
+    serde_json::from_slice(&std::fs::read(whole.next()?.path()).ok()?).ok()
+}
+
+fn assert_nameless(envelope: &serde_json::Value) {
+    assert_eq!(envelope["payload"]["type"], "message", "also of an ack");
+    for shown in
+        [&envelope["from"]["name"], &envelope["to"]["name"], &envelope["metadata"], &envelope["from"]["certificate"]]
+    {
+        assert!(shown.is_null(), "{shown}");
+    }
+}
+
+#[tokio::test]
 async fn another_key_for_a_known_name_is_a_conflict_and_blocks_sending() {
     let (alice, bob) = pair_over_tcp().await;
     let impostor = TestNode::start("bob", &[("tcp", tcp())]).await;
