@@ -2,7 +2,7 @@
 //!
 //! A command speaks to the node that runs on the home folder, over its control socket, or starts one for its own
 //! duration. It never reaches below the node, but for making an identity and for the relay, which are no node's
-//! business. Results go through [`out::Out`], errors to standard error; exit codes are in [`outcome::Outcome`].
+//! business. Results go through `out`, errors to standard error; exit codes are in `outcome`.
 
 pub mod args;
 mod commands;

@@ -4,7 +4,7 @@ use super::{
     ConversationRecord, MARK_READ_MAX, Store, StoreError, ThreadKey, Writing,
     codec::{StoredConversation, StoredDraft, decode, encode},
     engine::Batch,
-    layout::{Table, after_prefix, position_of, thread_key},
+    layout::{POSITION_BITS, Table, after_prefix, position_of, thread_key},
     messages::bound,
     value::ReadError,
 };
@@ -47,7 +47,7 @@ impl Store {
             counters.last_position = position?;
         }
         if counters.messages > 0 {
-            counters.last_at = i64::try_from(counters.last_position >> 16).unwrap_or(i64::MAX);
+            counters.last_at = i64::try_from(counters.last_position >> POSITION_BITS).unwrap_or(i64::MAX);
             counters.read_up_to = Some(counters.last_position);
         }
         Ok(counters)

@@ -4,6 +4,10 @@
 use super::key::Keys;
 use crate::wire::{Conversation, EnvelopeId, Fingerprint};
 
+/// A position is a number of milliseconds with this many bits behind it that count within the millisecond. Positions stay
+/// below 2^53 until the year 2039, so that readers of our JSON whose numbers are doubles keep them exact.
+pub(super) const POSITION_BITS: u32 = 12;
+
 /// A table: the first byte of every key in the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]

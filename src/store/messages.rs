@@ -4,7 +4,7 @@ use super::{
     Insert, MessageRecord, OutboxEntry, ReceiptKind, ReceiptRecord, Seen, Store, StoreError, Writing,
     codec::{Standing, StoredConversation, StoredId, StoredMessage, StoredReceipt, decode, encode, from_json, to_json},
     engine::Batch,
-    layout::{IndexName, Table, after_prefix, id_key, index_key, position_of, thread_key},
+    layout::{IndexName, POSITION_BITS, Table, after_prefix, id_key, index_key, position_of, thread_key},
     value::ReadError,
 };
 use crate::{
@@ -119,7 +119,7 @@ impl Store {
     fn free_position(&self, writing: &Writing, ms: i64) -> Result<u64, StoreError> {
         let mut slot = u64::try_from(ms).unwrap_or(0);
         loop {
-            let (first, end) = (slot << 16, (slot + 1) << 16);
+            let (first, end) = (slot << POSITION_BITS, (slot + 1) << POSITION_BITS);
             if first > writing.last_position {
                 return Ok(first);
             }
@@ -428,7 +428,7 @@ fn placement(record: &MessageRecord, counters: &StoredConversation) -> (i64, boo
         // An answer never stands before what it answers, whatever the peer's clock says.
         return (by_time.max(newest), false);
     }
-    let shown = counters.read_up_to.map_or(i64::MIN, |read| i64::try_from(read >> 16).unwrap_or(i64::MAX));
+    let shown = counters.read_up_to.map_or(i64::MIN, |read| i64::try_from(read >> POSITION_BITS).unwrap_or(i64::MAX));
     let late = by_time < newest.saturating_sub(LATE_AFTER_MS) || by_time < shown;
     if late { (stored.max(newest), true) } else { (by_time, false) }
 }

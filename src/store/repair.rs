@@ -7,7 +7,7 @@ use super::{
     codec::{StoredConversation, StoredId, StoredMessage, decode, encode},
     engine::{Batch, EngineError, Salvage, Set, rebuild},
     key::Keys,
-    layout::{Table, index_key, position_of, thread_key},
+    layout::{POSITION_BITS, Table, index_key, position_of, thread_key},
     value::{ReadError, chunk_count, chunk_key, sealed_whole},
 };
 
@@ -148,7 +148,7 @@ impl Store {
         counters.messages += 1;
         counters.unread += u64::from(record.incoming && counters.read_up_to.is_none_or(|read| position > read));
         counters.last_position = position;
-        counters.last_at = i64::try_from(position >> 16).unwrap_or(i64::MAX);
+        counters.last_at = i64::try_from(position >> POSITION_BITS).unwrap_or(i64::MAX);
         Ok(true)
     }
 

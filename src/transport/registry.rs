@@ -1,6 +1,6 @@
 //! The kinds of transports this program knows, and how each is made from its configuration.
 //!
-//! A new transport is its own file and one line in [`KINDS`].
+//! A new transport is its own file and one line in `KINDS`.
 
 use std::sync::Arc;
 

@@ -16,7 +16,7 @@ use futures_util::{
 };
 use tokio::{
     sync::mpsc,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep, sleep_until},
 };
 
 use super::send::{current, is_settled, report, request};
@@ -37,6 +37,10 @@ const WINDOW: usize = 256;
 
 /// Lines read ahead of their sending.
 const AHEAD: usize = 16;
+
+/// How often another node is looked for after one went away, and how long it takes between.
+const RECOVERIES: u32 = 20;
+const RECOVERY_STEP: Duration = Duration::from_millis(50);
 
 /// A numbered line, or why it cannot be read.
 type Line = (u64, Result<String, String>);
@@ -180,11 +184,23 @@ impl Pipeline<'_> {
         Ok(())
     }
 
-    /// Finds another node and asks it for what it knows of each message.
+    /// Finds another node and asks it for what it knows of each message. A node that is just dying may still take a
+    /// connection, so this is tried more than once.
     async fn recover(&mut self) -> Result<(), CliError> {
         tracing::warn!("the node went away; looking for another");
-        self.session.reopen().await?;
-        self.events = self.session.subscribe();
+        let mut tries = RECOVERIES;
+        loop {
+            self.session.reopen().await?;
+            self.events = self.session.subscribe();
+            tries -= 1;
+            match self.ask_again().await {
+                Err(error) if error.is_gone() && tries > 0 && !self.session.is_own() => sleep(RECOVERY_STEP).await,
+                result => return result,
+            }
+        }
+    }
+
+    async fn ask_again(&mut self) -> Result<(), CliError> {
         for pending in &mut self.pending {
             let Some(id) = pending.request.envelope_id else { continue };
             pending.deadline = Instant::now() + self.wait;

@@ -37,7 +37,7 @@ fn convert(keys: &Keys, (key, plain): Entry) -> Option<Vec<Entry>> {
     let (number, peer, content): (u64, u8, String) = serde_json::from_slice(&plain).ok()?;
     let conversation = talk(peer, "general");
     let record = MessageRecord { content, ..incoming(number, &conversation, number as i64 * 1000) };
-    let position = ((T0 as u64 + number * 1000) << 16).to_be_bytes();
+    let position = ((T0 as u64 + number * 1000) << crate::store::layout::POSITION_BITS).to_be_bytes();
     let stored = codec::encode("a message", &codec::StoredMessage::of(&record).ok()?).ok()?;
     let thread = layout::thread_key(keys, &conversation);
     Some(vec![(Table::Messages.key(&[&position]), stored), (Table::Threads.key(&[&thread, &position]), Vec::new())])
