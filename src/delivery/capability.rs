@@ -67,6 +67,10 @@ pub struct Capabilities {
     pub max_frame: usize,
     /// What an observer or the next hop learns; empty for the most discreet.
     pub leaks: Vec<Leak>,
+    /// What an acceptance promises.
+    pub guarantee: Guarantee,
+    /// What a message costs.
+    pub cost: Cost,
 }
 
 impl Capabilities {
@@ -111,6 +115,30 @@ impl LatencyClass {
             Self::Courier => 86_400,
         })
     }
+}
+
+/// What it means that the next hop accepted a frame. Never that the recipient has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Guarantee {
+    /// It was put on the wire; nobody confirmed it.
+    BestEffort,
+    /// The next hop confirmed it, and may lose it when it crashes.
+    Confirmed,
+    /// The next hop confirmed that it is on its disk, or the recipient's node that it has it.
+    Durable,
+}
+
+/// What it costs to send a message, in money, somebody else's goodwill or the world's bandwidth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cost {
+    /// Nothing: our own line or medium.
+    Free,
+    /// A server that others pay for, or share.
+    Shared,
+    /// Money or a quota for each message or byte.
+    Metered,
 }
 
 /// Something a path gives away.

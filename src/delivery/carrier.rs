@@ -96,7 +96,7 @@ impl Carrier {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::delivery::{LatencyClass, ReasonKind};
+    use crate::delivery::{Cost, Guarantee, LatencyClass, ReasonKind};
 
     #[test]
     fn going_up_often_is_flapping_until_it_stays_up() {
@@ -107,6 +107,8 @@ mod tests {
             latency: LatencyClass::Instant,
             max_frame: 1,
             leaks: Vec::new(),
+            guarantee: Guarantee::Confirmed,
+            cost: Cost::Free,
         };
         let (config, mut carrier) = (Config::default(), Carrier::new(capabilities, 0, true));
         let at = Duration::from_secs;

@@ -31,7 +31,7 @@ mod sim;
 mod tests;
 
 pub use breaker::Breaker;
-pub use capability::{Capabilities, LatencyClass, Leak, TransportId, TransportIdError};
+pub use capability::{Capabilities, Cost, Guarantee, LatencyClass, Leak, TransportId, TransportIdError};
 pub use config::Config;
 pub use event::{Action, AttemptId, Input, Now, Outgoing, QueueCounts, Retry};
 pub use health::PathHealth;

@@ -23,7 +23,7 @@ use super::{
 use crate::{
     delivery::{Input, Machine},
     home::{Config, Home},
-    store::Store,
+    store::{Store, StoreKey},
     transport::TransportEvent,
     wire::{SafeText, Timestamp},
 };
@@ -47,6 +47,8 @@ pub(super) struct Core {
     pub(super) me: Me,
     pub(super) config: Config,
     pub(super) store: Arc<Store>,
+    /// What the secrets of the transports are derived from.
+    pub(super) store_key: StoreKey,
     pub(super) writer: Writer,
     pub(super) people: People,
     pub(super) keys: Keyring,
@@ -62,9 +64,9 @@ pub(super) struct Core {
     pub(super) opening: FuturesOrdered<BoxFuture<'static, Done>>,
     pub(super) done: mpsc::UnboundedSender<Done>,
     pub(super) events: broadcast::Sender<Event>,
-    /// Set when a face asked to shut down: it is answered last.
     /// When the latest message was composed here.
     pub(super) composed: Timestamp,
+    /// Set when a face asked to shut down: it is answered last.
     pub(super) stopping: Option<Answer>,
 }
 

@@ -14,14 +14,12 @@ use crate::{
     identity::{Fqid, KeyVerdict, PeerProfile, RouteEntry, TrustLevel},
     pgp::Certificate,
     store::{Insert, MessageRecord, Query},
-    transport::{Inbound, Receipt},
+    transport::{Inbound, Receipt, registry},
     wire::{Conversation, Digest, Fingerprint, ReplyRoute, SafeText, SealedBody, ThreadId},
 };
 
 /// Most messages of a stranger that are acked when it is accepted; the bounds on strangers keep fewer.
 const WAITED_MAX: usize = 200;
-/// Kinds of transports whose addresses a stranger may tell us: they lead to a network, never to our own disk.
-const KINDS_A_STRANGER_MAY_NAME: [&str; 2] = ["tcp", "websocket"];
 
 impl Core {
     /// Takes a frame: opens it on another thread and goes on in the order of arrival.
@@ -140,7 +138,8 @@ impl Core {
     }
 
     fn usable_route(&self, route: &ReplyRoute) -> Option<RouteEntry> {
-        if !KINDS_A_STRANGER_MAY_NAME.contains(&route.kind.as_str()) {
+        // What a stranger names may lead to a network, never to our own disk.
+        if !registry::kinds().iter().any(|kind| kind.name == route.kind && kind.public_address) {
             return None;
         }
         let transport = self.paths.of_kind(&route.kind)?.clone();

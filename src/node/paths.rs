@@ -16,7 +16,7 @@ use super::{Event, NodeError, NodeErrorKind, NoticeLevel, Reply, TransportHealth
 use crate::{
     delivery::{Action, AttemptId, Input, PathHealth, Reason, ReasonKind, Retry, TransportId},
     transport::{
-        Accepted, Context, Inbound, Route, SendError, Transport, TransportEvent, TransportState,
+        Accepted, Context, Inbound, Route, Secret, SendError, Transport, TransportEvent, TransportState,
         registry::{self, TransportConfig},
     },
     wire::{EnvelopeId, SafeText},
@@ -140,7 +140,9 @@ impl Core {
     }
 
     fn context(&self, id: &TransportId) -> Context {
-        Context { id: id.clone(), authenticator: Arc::new(self.me.clone()), data_dir: self.home.transport_data_dir(id) }
+        let (authenticator, data_dir) = (Arc::new(self.me.clone()), self.home.transport_data_dir(id));
+        let secret = Secret::new(self.store_key.derive(&format!("transport {id}")));
+        Context { id: id.clone(), authenticator, data_dir, secret }
     }
 
     /// Tells the delivery machine of a transport's configuration.

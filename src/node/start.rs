@@ -128,6 +128,7 @@ struct Opening {
 /// What is read from disk before the node runs.
 struct Loaded {
     store: Arc<Store>,
+    store_key: StoreKey,
     warnings: Vec<SafeText>,
     held: HeldDrafts,
     outbox: Vec<(OutboxEntry, Option<Conversation>, Vec<AttemptRecord>)>,
@@ -153,6 +154,7 @@ impl Opening {
             clock: Clock::start(),
             writer: Writer::start(loaded.store.clone())?,
             store: loaded.store,
+            store_key: loaded.store_key,
             people: People::new(loaded.book, loaded.strangers, loaded.conflicting),
             keys: loaded.keys,
             machine: Machine::new(crate::delivery::Config::default(), rand::random()),
@@ -228,7 +230,7 @@ fn load(home: &Home, secret: &SecretKey) -> Result<Loaded, StartError> {
     }
     let held = HeldDrafts::load(&store, &mut warnings)?;
     let strangers = Strangers::load(&book, &store)?;
-    Ok(Loaded { store, warnings, held, outbox, book, strangers, keys, conflicting, transports })
+    Ok(Loaded { store, store_key: key, warnings, held, outbox, book, strangers, keys, conflicting, transports })
 }
 
 type Known = (PeerBook, Keyring, BTreeMap<crate::wire::Fingerprint, Certificate>);

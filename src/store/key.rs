@@ -18,12 +18,26 @@ impl StoreKey {
     pub fn new(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
+
+    /// A secret for something outside of the store, bound to `purpose` (HKDF-SHA256, RFC 5869). It tells nothing of
+    /// this key or of the secrets for other purposes.
+    pub fn derive(&self, purpose: &str) -> Zeroizing<[u8; 32]> {
+        expand(&Hkdf::<Sha256>::new(Some(b"skcomm-tui beside the store"), &self.0), purpose.as_bytes())
+    }
 }
 
 impl std::fmt::Debug for StoreKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("StoreKey(..)")
     }
+}
+
+fn expand(from: &Hkdf<Sha256>, info: &[u8]) -> Zeroizing<[u8; 32]> {
+    let mut out = Zeroizing::new([0u8; 32]);
+    // 32 bytes are far below the bound of 255 hashes, the only way this can fail.
+    let fits = from.expand(info, out.as_mut()).is_ok();
+    debug_assert!(fits);
+    out
 }
 
 /// Bytes of an XChaCha20 nonce.
@@ -46,13 +60,7 @@ pub(super) struct Keys {
 impl Keys {
     pub(super) fn derive(key: &StoreKey) -> Self {
         let derived = Hkdf::<Sha256>::new(Some(b"skcomm-tui store"), &key.0);
-        let part = |info: &[u8]| {
-            let mut out = Zeroizing::new([0u8; 32]);
-            // 32 bytes are far below the bound of 255 hashes, the only way this can fail.
-            let fits = derived.expand(info, out.as_mut()).is_ok();
-            debug_assert!(fits);
-            out
-        };
+        let part = |info: &[u8]| expand(&derived, info);
         let seal = part(b"values: XChaCha20-Poly1305");
         Self {
             seal: XChaCha20Poly1305::new(Key::from_slice(seal.as_ref())),
@@ -101,5 +109,19 @@ impl Keys {
         let mut out = [0; 16];
         out.copy_from_slice(&hash.finalize().as_bytes()[..16]);
         out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn derived_secrets_differ_by_purpose_and_key() {
+        let key = StoreKey::new([7; 32]);
+        assert_eq!(key.derive("a"), key.derive("a"));
+        assert_ne!(key.derive("a"), key.derive("b"));
+        assert_ne!(key.derive("a"), StoreKey::new([8; 32]).derive("a"));
+        assert_ne!(*key.derive("a"), [7; 32]);
     }
 }

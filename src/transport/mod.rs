@@ -191,8 +191,33 @@ pub struct Context {
     pub id: TransportId,
     /// Signs challenges, and names this node's mailbox.
     pub authenticator: Arc<dyn Authenticator>,
-    /// A folder of its own for what it must keep between runs.
+    /// A folder of its own for what it must keep between runs. The node's own; not readable for others.
     pub data_dir: PathBuf,
+    /// A secret of this transport alone, the same in every run and unlocked with the identity: encrypts what lies in
+    /// [`Context::data_dir`], or is what keys are derived from.
+    pub secret: Secret,
+}
+
+/// 32 secret bytes, wiped when the last owner drops them.
+#[derive(Clone)]
+pub struct Secret(Arc<zeroize::Zeroizing<[u8; 32]>>);
+
+impl Secret {
+    /// Takes 32 uniformly random (or derived) bytes.
+    pub fn new(bytes: zeroize::Zeroizing<[u8; 32]>) -> Self {
+        Self(Arc::new(bytes))
+    }
+
+    /// The bytes. Copies of them are for the caller to wipe.
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(..)")
+    }
 }
 
 /// A way to carry frames.

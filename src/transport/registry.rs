@@ -17,6 +17,9 @@ pub struct Kind {
     pub summary: &'static str,
     /// The priority of a transport that names none; lower goes first.
     pub default_priority: u16,
+    /// Whether an address of it means nothing but a place on the network, so that also a stranger may say that it is to
+    /// be answered there.
+    pub public_address: bool,
     /// Checks the settings and makes the transport; touches neither disk nor network.
     pub build: Build,
 }
@@ -26,6 +29,9 @@ pub type Build = fn(&TransportConfig, Context) -> Result<Arc<dyn Transport>, Con
 
 /// Every kind, by name.
 static KINDS: &[Kind] = &[file::KIND, tcp::KIND, websocket::KIND];
+
+/// Kinds behind a cargo feature of the same name: known also to a build without it, which then says what it lacks.
+const OPTIONAL: &[&str] = &["matrix", "nats", "nostr"];
 
 /// The priority of a transport of a kind that is not known (which [`build`] refuses).
 const UNKNOWN_PRIORITY: u16 = 100;
@@ -107,6 +113,10 @@ fn find(name: &str) -> Option<&'static Kind> {
 /// When the kind or a setting is not known (naming what is near), or a value does not fit.
 pub fn build(config: &TransportConfig, context: Context) -> Result<Arc<dyn Transport>, ConfigError> {
     let Some(kind) = find(&config.kind) else {
+        if OPTIONAL.contains(&config.kind.as_str()) {
+            let problem = format!("this build has no {0} transport; build with `--features {0}`", config.kind);
+            return Err(ConfigError { setting: "type".to_owned(), problem });
+        }
         let known: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
         let problem = format!(
             "{:?} is not a kind of transport{}; known are {}",
@@ -155,10 +165,15 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_named_with_what_is_near() {
+        let known: Vec<&str> = kinds().iter().map(|kind| kind.name).collect();
         assert_eq!(
             refusal("type: tpc"),
-            "type: \"tpc\" is not a kind of transport, did you mean \"tcp\"?; known are file, tcp, websocket"
+            format!("type: \"tpc\" is not a kind of transport, did you mean \"tcp\"?; known are {}", known.join(", "))
         );
+        for optional in OPTIONAL.iter().filter(|name| find(name).is_none()) {
+            let line = refusal(&format!("type: {optional}"));
+            assert!(line.contains(&format!("--features {optional}")), "{line}");
+        }
         let line = refusal("type: tcp\nlistn: 127.0.0.1:1\n");
         assert!(line.starts_with("listn: not a setting of tcp transports, did you mean \"listen\"?"), "{line}");
         let line = refusal("type: file\nfolder: /a\n");

@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
 
-use super::{Authenticator, Context, Inbound, TransportEvent, TransportState};
+use super::{Authenticator, Context, Inbound, Secret, TransportEvent, TransportState};
 use crate::{
     delivery::{Reason, ReasonKind},
     wire::Fingerprint,
@@ -36,7 +36,8 @@ pub(crate) fn fingerprint(who: u8) -> Fingerprint {
 /// A context for identity number `who`.
 pub(crate) fn context(id: &str, who: u8, data_dir: &Path) -> Context {
     let authenticator = Arc::new(Nobody(fingerprint(who)));
-    Context { id: id.parse().unwrap(), authenticator, data_dir: data_dir.to_owned() }
+    let secret = Secret::new(zeroize::Zeroizing::new([who; 32]));
+    Context { id: id.parse().unwrap(), authenticator, data_dir: data_dir.to_owned(), secret }
 }
 
 /// The node's end of a sink.

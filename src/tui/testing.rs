@@ -14,7 +14,8 @@ use super::{
 };
 use crate::{
     delivery::{
-        AttemptOutcome, AttemptRecord, Capabilities, LatencyClass, Leak, MessageState, Reason, ReasonKind, TransportId,
+        AttemptOutcome, AttemptRecord, Capabilities, Cost, Guarantee, LatencyClass, Leak, MessageState, Reason,
+        ReasonKind, TransportId,
     },
     identity::TrustLevel,
     node::{
@@ -117,6 +118,8 @@ pub(crate) fn health(name: &str, priority: u16, state: TransportState) -> Transp
             latency: LatencyClass::Instant,
             max_frame: 16 * 1024 * 1024,
             leaks: vec![Leak::AddressToPeer],
+            guarantee: Guarantee::Confirmed,
+            cost: Cost::Free,
         },
         latency_ms: Some(f64::from(priority) / 10.0),
         recent_ms: vec![1.0, 2.0, 1.0, 4.0, 1.5],

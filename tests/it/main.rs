@@ -13,5 +13,7 @@ mod durability;
 mod hostile;
 mod nodes;
 mod screen;
+#[allow(dead_code, reason = "who uses what depends on the transports that are built in")]
+mod servers;
 mod support;
 mod terminal;

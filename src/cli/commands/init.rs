@@ -13,7 +13,7 @@ use crate::{
     delivery::{Reason, ReasonKind, TransportId},
     node::{NewIdentity, SetupError, create_identity},
     transport::{
-        Authenticator, Context,
+        Authenticator, Context, Secret,
         registry::{self, TransportConfig},
     },
     wire::Fingerprint,
@@ -47,8 +47,13 @@ pub(super) async fn run(place: &Place, args: InitArgs, out: &mut Out) -> Result<
 /// Refuses a setting that its transport would refuse, before anything is made.
 fn check(place: &Place, transports: &[(TransportId, TransportConfig)]) -> Result<(), CliError> {
     for (id, config) in transports {
-        let context =
-            Context { id: id.clone(), authenticator: Arc::new(Nobody), data_dir: place.home.transport_data_dir(id) };
+        let context = Context {
+            id: id.clone(),
+            authenticator: Arc::new(Nobody),
+            data_dir: place.home.transport_data_dir(id),
+            // Settings are checked without using it.
+            secret: Secret::new(zeroize::Zeroizing::new([0; 32])),
+        };
         registry::build(config, context).map_err(|e| CliError::Input(format!("the transport {id}: {e}")))?;
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use rand::{RngExt, rngs::StdRng};
 
-use crate::delivery::{Capabilities, LatencyClass, Leak, TransportId};
+use crate::delivery::{Capabilities, Cost, Guarantee, LatencyClass, Leak, TransportId};
 
 /// A named kind of link, as they are met outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +50,16 @@ impl Link {
             _ => (LatencyClass::Instant, vec![Leak::AddressToPeer]),
         };
         let stores = self.stores();
-        Capabilities { duplex: true, offline: stores, next_hop_stores: stores, latency, max_frame: 1 << 24, leaks }
+        Capabilities {
+            duplex: true,
+            offline: stores,
+            next_hop_stores: stores,
+            latency,
+            max_frame: 1 << 24,
+            leaks,
+            guarantee: if stores { Guarantee::Durable } else { Guarantee::Confirmed },
+            cost: Cost::Free,
+        }
     }
 
     /// One-way time in milliseconds, without accidents.

@@ -46,6 +46,8 @@ pub(super) fn direct() -> Capabilities {
         latency: LatencyClass::Instant,
         max_frame: 1 << 20,
         leaks: vec![Leak::AddressToPeer],
+        guarantee: Guarantee::Confirmed,
+        cost: Cost::Free,
     }
 }
 
@@ -56,6 +58,8 @@ pub(super) fn relay() -> Capabilities {
         next_hop_stores: true,
         latency: LatencyClass::Fast,
         leaks: vec![Leak::BothEndsToServer],
+        guarantee: Guarantee::Durable,
+        cost: Cost::Shared,
         ..direct()
     }
 }

@@ -33,7 +33,7 @@ use crate::{
     delivery::Reason,
     pgp::{Identity, SecretKey, generate, sign_detached},
     transport::{
-        Authenticator, Context, Transport, TransportConfig,
+        Authenticator, Context, Secret, Transport, TransportConfig,
         registry::build,
         testing::{Events, LIMIT},
         websocket::protocol::{Auth, Challenge, FromClient, FromRelay, SUBPROTOCOL, Window, signed_bytes},
@@ -216,6 +216,7 @@ pub(super) async fn client(key: &Arc<Key>, config: TransportConfig) -> (Arc<dyn 
         id: "relay".parse().unwrap(),
         authenticator: key.clone(),
         data_dir: std::env::temp_dir().join("unused"),
+        secret: Secret::new(zeroize::Zeroizing::new([1; 32])),
     };
     let transport = build(&config, context).unwrap();
     let (sink, events) = tokio::sync::mpsc::channel(16);

@@ -42,7 +42,7 @@ use super::{
     TransportEvent, TransportState, refusals::Refusals,
 };
 use crate::{
-    delivery::{Capabilities, Leak, Reason, ReasonKind, TransportId},
+    delivery::{Capabilities, Cost, Guarantee, Leak, Reason, ReasonKind, TransportId},
     wire::{Fingerprint, SafeText, limits},
 };
 
@@ -51,6 +51,7 @@ pub const KIND: Kind = Kind {
     name: "file",
     summary: "a shared folder: NFS, SSHFS, Nextcloud, Syncthing, a USB stick",
     default_priority: 60,
+    public_address: false,
     build,
 };
 
@@ -100,6 +101,8 @@ impl FileTransport {
             latency: settings.latency,
             max_frame: limits::ENVELOPE_BYTES,
             leaks: vec![Leak::RecipientToMedium, Leak::Timing],
+            guarantee: Guarantee::Durable,
+            cost: Cost::Free,
         };
         let threads = Threads::default();
         let probe = |folder: &PathBuf| (folder.clone(), Lane::new(folder, 1, threads.clone()));

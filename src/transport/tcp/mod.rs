@@ -36,7 +36,7 @@ use super::{
     TransportEvent, TransportState, refusals::Refusals,
 };
 use crate::{
-    delivery::{Capabilities, LatencyClass, Leak, Reason, ReasonKind, TransportId},
+    delivery::{Capabilities, Cost, Guarantee, LatencyClass, Leak, Reason, ReasonKind, TransportId},
     wire::limits,
 };
 
@@ -45,6 +45,7 @@ pub const KIND: Kind = Kind {
     name: "tcp",
     summary: "direct connections between machines that reach each other",
     default_priority: 20,
+    public_address: true,
     build,
 };
 
@@ -82,6 +83,8 @@ impl TcpTransport {
             latency: LatencyClass::Instant,
             max_frame: limits::ENVELOPE_BYTES,
             leaks: vec![Leak::AddressToPeer, Leak::BothEndsToNetwork, Leak::Timing],
+            guarantee: Guarantee::Confirmed,
+            cost: Cost::Free,
         };
         Self { id, settings: Arc::new(settings), capabilities, running: Mutex::new(None) }
     }

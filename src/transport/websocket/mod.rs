@@ -43,7 +43,7 @@ use super::{
     TransportEvent, TransportState,
 };
 use crate::{
-    delivery::{Capabilities, LatencyClass, Leak, Reason, ReasonKind, TransportId},
+    delivery::{Capabilities, Cost, Guarantee, LatencyClass, Leak, Reason, ReasonKind, TransportId},
     wire::{SafeText, limits},
 };
 
@@ -52,6 +52,7 @@ pub const KIND: Kind = Kind {
     name: "websocket",
     summary: "through relays that keep messages while the recipient is away",
     default_priority: 30,
+    public_address: true,
     build,
 };
 
@@ -104,6 +105,8 @@ impl WebsocketTransport {
             latency: LatencyClass::Fast,
             max_frame: limits::ENVELOPE_BYTES,
             leaks,
+            guarantee: Guarantee::Durable,
+            cost: Cost::Shared,
         };
         Self { context, settings, capabilities, running: Mutex::new(None) }
     }

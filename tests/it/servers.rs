@@ -1,0 +1,62 @@
+//! Real servers that some tests need. `tests/run` installs them (`tests/servers/NAME.sh`) and names each one's program
+//! in `SKCOMM_TEST_NAME`; a test that misses its server says so loudly.
+
+use std::{io::Write as _, path::PathBuf};
+
+/// The program of the server `name` (`NATS`, `NOSTR`, ...), or none, said so that nobody takes it for a pass.
+pub(crate) fn program(name: &str) -> Option<PathBuf> {
+    let variable = format!("SKCOMM_TEST_{name}");
+    let found = std::env::var_os(&variable).filter(|path| !path.is_empty()).map(PathBuf::from);
+    if found.is_none() {
+        // Past the capture of the test harness, which keeps to itself what passing tests print.
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIPPED: a test against {name}: {variable} names no program; tests/run installs it"
+        );
+    }
+    found
+}
+
+/// A TCP port of the loopback that nobody listens on at the moment.
+pub(crate) fn free_port() -> u16 {
+    std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}
+
+/// A running server, killed when dropped.
+pub(crate) struct Server(std::process::Child);
+
+impl Server {
+    /// Starts `command` and waits until `port` of the loopback answers.
+    pub(crate) async fn start(mut command: std::process::Command, port: u16) -> Self {
+        use std::process::Stdio;
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let server = Self(command.spawn().unwrap());
+        crate::support::until("the server answers", || async {
+            tokio::net::TcpStream::connect(("127.0.0.1", port)).await.ok()
+        })
+        .await;
+        server
+    }
+
+    /// The system's number of the process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// SIGKILL, and waits for the end.
+    pub(crate) fn kill(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
