@@ -19,6 +19,8 @@ pub(super) struct Arrival {
     pub(super) digest: Digest,
     pub(super) via: TransportId,
     pub(super) mode: Mode,
+    /// Which of the sender's attempts it was; none when that is not known any more.
+    pub(super) retry_count: Option<u32>,
 }
 
 /// Acks that wait to be sent, by recipient and mode.
@@ -52,13 +54,13 @@ fn answered_in(mode: Mode) -> Mode {
 impl Core {
     /// Notes that an envelope is durable. Strangers whom the user has not accepted learn nothing.
     pub(super) fn ack(&mut self, arrival: Arrival) {
-        let Arrival { from: to, envelope_id, digest, via, mode } = arrival;
+        let Arrival { from: to, envelope_id, digest, via, mode, retry_count } = arrival;
         let may = self.people.book.by_key(&to).is_some_and(|peer| !peer.request && !peer.blocked);
         if may {
             let received_at = self.clock.now().wall;
             // The path's kind, which both ends call the same; its local name would mean nothing to the sender.
             let named = self.paths.kind(&via).unwrap_or(via.as_str()).to_owned();
-            let item = AckItem { envelope_id, digest, via: Some(named), received_at };
+            let item = AckItem { envelope_id, digest, via: Some(named), retry_count, received_at };
             self.acks.push(to, answered_in(mode), item, via);
         }
     }

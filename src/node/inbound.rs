@@ -43,7 +43,8 @@ impl Core {
         let accepted = match opened {
             Ok(Opened::Known { envelope, digest }) => {
                 let (from, mode) = (envelope.from.fingerprint, envelope.routing.mode);
-                let arrival = Arrival { from, envelope_id: envelope.envelope_id, digest, via, mode };
+                let (envelope_id, retry_count) = (envelope.envelope_id, Some(envelope.routing.retry_count));
+                let arrival = Arrival { from, envelope_id, digest, via, mode, retry_count };
                 return self.duplicate(arrival, receipt);
             }
             Ok(Opened::Fresh(fresh)) => self.judge(&fresh).map(|trust| (fresh, trust)),
@@ -155,8 +156,8 @@ impl Core {
         match fresh.meaning {
             Meaning::Keep => self.keep(fresh, trust, via, receipt),
             Meaning::Acks(acks) => {
-                for (id, named) in acks {
-                    self.acked(from, id, named.as_deref(), &via);
+                for ack in acks {
+                    self.acked(from, &ack, &via);
                 }
                 receipt.durable();
             }
@@ -177,6 +178,7 @@ impl Core {
             digest: fresh.digest,
             via: via.clone(),
             mode: fresh.envelope.routing.mode,
+            retry_count: Some(fresh.envelope.routing.retry_count),
         };
         let mut record = incoming(fresh, trust, &via, self.clock.now().wall);
         let kept = record.clone();
@@ -279,7 +281,7 @@ impl Core {
                     if let (Some(digest), Some(via)) = (record.digest, record.paths.last().cloned()) {
                         let digest = Digest::from_bytes(digest);
                         let (envelope_id, mode) = (record.envelope_id, record.mode);
-                        core.ack(Arrival { from, envelope_id, digest, via, mode });
+                        core.ack(Arrival { from, envelope_id, digest, via, mode, retry_count: None });
                     }
                 }
             },

@@ -5,7 +5,7 @@ use super::{Event, core::Core};
 use crate::{
     delivery::{AttemptRecord, Input, MessageState, TransportId},
     store::{Store, StoreError},
-    wire::{Conversation, EnvelopeId, Fingerprint, Timestamp},
+    wire::{AckItem, Conversation, EnvelopeId, Fingerprint, Timestamp},
 };
 
 /// What a peer told of one of our messages.
@@ -27,14 +27,14 @@ struct Late {
 }
 
 impl Core {
-    /// `peer` has our message on its disk; `named` is the kind of the path that brought it, `via` the one the ack
-    /// came by.
-    pub(super) fn acked(&mut self, peer: Fingerprint, id: EnvelopeId, named: Option<&str>, via: &TransportId) {
+    /// `peer` has our message on its disk, as `ack` says; `via` is the path the ack came by.
+    pub(super) fn acked(&mut self, peer: Fingerprint, ack: &AckItem, via: &TransportId) {
+        let id = ack.envelope_id;
         if self.machine.state(&id).is_some() {
-            let named = named.and_then(|kind| self.path_named(&id, kind));
+            let named = self.path_named(ack);
             self.drive(Input::Acked { envelope_id: id, via: named, ack_via: via.clone() });
         } else {
-            self.late(peer, id, Told::Acked, named, via);
+            self.late(peer, id, Told::Acked, ack.via.as_deref(), via);
         }
     }
 
@@ -47,10 +47,15 @@ impl Core {
         }
     }
 
-    /// Which of our paths the recipient means: it names the kind, the attempts tell which of that kind.
-    fn path_named(&self, id: &EnvelopeId, kind: &str) -> Option<TransportId> {
-        let used = self.machine.attempts(id).iter().map(|attempt: &AttemptRecord| &attempt.via);
-        used.rev().find(|via| self.paths.kind(via) == Some(kind)).cloned()
+    /// Which of our paths the recipient means: it names the kind, and by the retry count the attempt. Where the two do
+    /// not fit together the latest attempt of that kind is meant.
+    fn path_named(&self, ack: &AckItem) -> Option<TransportId> {
+        let kind = ack.via.as_deref()?;
+        let fits = |attempt: &&AttemptRecord| self.paths.kind(&attempt.via) == Some(kind);
+        let attempts = || self.machine.attempts(&ack.envelope_id).iter().rev().filter(fits);
+        let number = ack.retry_count.and_then(|count| count.checked_add(1));
+        let meant = attempts().find(|attempt| Some(attempt.number) == number).or_else(|| attempts().next())?;
+        Some(meant.via.clone())
     }
 
     fn late(&self, peer: Fingerprint, id: EnvelopeId, told: Told, named: Option<&str>, via: &TransportId) {

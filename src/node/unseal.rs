@@ -7,7 +7,8 @@ use crate::{
     pgp::{self, Certificate},
     store::{Seen, Store, StoreError},
     wire::{
-        AckBody, Digest, Envelope, EnvelopeId, PayloadType, ReadReceiptBody, Received, SealedBody, Timestamp, limits,
+        AckBody, AckItem, Digest, Envelope, EnvelopeId, PayloadType, ReadReceiptBody, Received, SealedBody, Timestamp,
+        limits,
     },
 };
 
@@ -47,8 +48,8 @@ pub(super) struct Fresh {
 pub(super) enum Meaning {
     /// Something to keep and show.
     Keep,
-    /// These of our messages are on the sender's disk, brought by a path of that kind.
-    Acks(Vec<(EnvelopeId, Option<String>)>),
+    /// These of our messages are on the sender's disk.
+    Acks(Vec<AckItem>),
     /// These of our messages were on the sender's screen.
     Receipts(Vec<EnvelopeId>, Timestamp),
     /// The sender is alive.
@@ -127,7 +128,7 @@ impl Opener {
                 let mut ours = Vec::new();
                 for item in ack.items {
                     if self.is_ours(&item.envelope_id, body, Some(&item.digest))? {
-                        ours.push((item.envelope_id, item.via));
+                        ours.push(item);
                     }
                 }
                 Meaning::Acks(ours)

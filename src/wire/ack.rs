@@ -26,6 +26,9 @@ pub struct AckItem {
     pub digest: Digest,
     /// The recipient's name for the transport that brought it first, 1 to 64 bytes of visible ASCII.
     pub via: Option<String>,
+    /// `routing.retry_count` of the copy that came: tells the sender which of its attempts that was. Nobody signs it
+    /// on the way, so it decides nothing but what the ledger shows.
+    pub retry_count: Option<u32>,
     /// When it came, by the recipient's clock.
     pub received_at: Timestamp,
 }
@@ -56,6 +59,7 @@ impl AckItem {
         put(&mut map, "envelope_id", self.envelope_id.to_string());
         put(&mut map, "digest", self.digest.to_string());
         put_some(&mut map, "via", self.via.as_deref());
+        put_some(&mut map, "retry_count", self.retry_count);
         put(&mut map, "received_at", self.received_at.to_string());
         map
     }
@@ -70,6 +74,9 @@ impl AckItem {
             envelope_id: item.parsed("items.envelope_id", 36)?,
             digest: item.parsed("items.digest", 64)?,
             via,
+            retry_count: item
+                .optional_integer("items.retry_count", u32::MAX.into())?
+                .and_then(|n| u32::try_from(n).ok()),
             received_at: item.parsed("items.received_at", 35)?,
         })
     }

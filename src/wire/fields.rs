@@ -88,6 +88,10 @@ impl Fields {
         integer(&self.required(field)?, field, max)
     }
 
+    pub(super) fn optional_integer(&mut self, field: &'static str, max: u64) -> Result<Option<u64>, FieldError> {
+        self.optional(field).map(|value| integer(&value, field, max)).transpose()
+    }
+
     pub(super) fn flag_or(&mut self, field: &'static str, default: bool) -> Result<bool, FieldError> {
         match self.optional(field) {
             None => Ok(default),

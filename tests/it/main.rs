@@ -10,10 +10,12 @@
 
 mod cli;
 mod durability;
+mod gate;
 mod hostile;
 mod nodes;
 mod screen;
 #[allow(dead_code, reason = "who uses what depends on the transports that are built in")]
 mod servers;
+mod soak;
 mod support;
 mod terminal;

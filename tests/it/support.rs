@@ -116,7 +116,7 @@ impl TestNode {
     ) -> MessageState {
         let id = message.envelope_id;
         let last = std::cell::RefCell::new(String::new());
-        let asking = until_or(|| async {
+        let asking = until_or(LIMIT, || async {
             let Reply::Trace(trace) = self.call(Command::Trace { envelope_id: id }).await else { return None };
             *last.borrow_mut() = format!("{trace:#?}");
             fits(&trace.message.state).then_some(trace.message.state)
@@ -148,11 +148,20 @@ pub(crate) fn request(to: &str, text: &str) -> SendRequest {
 /// Asks again and again until there is an answer. Polls: the condition may span two nodes, whose events have no
 /// common order.
 pub(crate) async fn until<T, F: Future<Output = Option<T>>>(why: &str, ask: impl FnMut() -> F) -> T {
-    until_or(ask).await.unwrap_or_else(|| panic!("waited in vain: {why}"))
+    until_within(LIMIT, why, ask).await
+}
+
+/// The same with a limit of its own.
+pub(crate) async fn until_within<T, F: Future<Output = Option<T>>>(
+    limit: Duration,
+    why: &str,
+    ask: impl FnMut() -> F,
+) -> T {
+    until_or(limit, ask).await.unwrap_or_else(|| panic!("waited in vain: {why}"))
 }
 
 /// The same, with none when the limit has passed.
-async fn until_or<T, F: Future<Output = Option<T>>>(mut ask: impl FnMut() -> F) -> Option<T> {
+async fn until_or<T, F: Future<Output = Option<T>>>(limit: Duration, mut ask: impl FnMut() -> F) -> Option<T> {
     let asking = async {
         let mut step = tokio::time::interval(Duration::from_millis(10));
         loop {
@@ -162,7 +171,7 @@ async fn until_or<T, F: Future<Output = Option<T>>>(mut ask: impl FnMut() -> F) 
             step.tick().await;
         }
     };
-    tokio::time::timeout(LIMIT, asking).await.ok()
+    tokio::time::timeout(limit, asking).await.ok()
 }
 
 /// The first event that fits.

@@ -7,11 +7,12 @@ fn content(value: serde_json::Value) -> Content {
 }
 
 fn items() -> impl Strategy<Value = AckItem> {
-    (ids(), any::<[u8; 32]>(), prop::option::of("[a-z0-9_-]{1,64}"), times()).prop_map(
-        |(envelope_id, digest, via, received_at)| AckItem {
+    (ids(), any::<[u8; 32]>(), prop::option::of("[a-z0-9_-]{1,64}"), any::<Option<u32>>(), times()).prop_map(
+        |(envelope_id, digest, via, retry_count, received_at)| AckItem {
             envelope_id,
             digest: Digest::from_bytes(digest),
             via,
+            retry_count,
             received_at,
         },
     )
@@ -38,6 +39,8 @@ fn acks_have_bounds() {
         ("via", json!("")),
         ("via", json!("a b")),
         ("via", json!("\u{1b}")),
+        ("retry_count", json!(-1)),
+        ("retry_count", json!(4_294_967_296u64)),
         ("received_at", json!(12)),
     ] {
         let mut bad = item.clone();
