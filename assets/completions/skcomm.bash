@@ -64,6 +64,9 @@ _skcomm() {
             skcomm,status)
                 cmd="skcomm__subcmd__status"
                 ;;
+            skcomm,thread)
+                cmd="skcomm__subcmd__thread"
+                ;;
             skcomm,trace)
                 cmd="skcomm__subcmd__trace"
                 ;;
@@ -118,6 +121,9 @@ _skcomm() {
             skcomm__subcmd__help,status)
                 cmd="skcomm__subcmd__help__subcmd__status"
                 ;;
+            skcomm__subcmd__help,thread)
+                cmd="skcomm__subcmd__help__subcmd__thread"
+                ;;
             skcomm__subcmd__help,trace)
                 cmd="skcomm__subcmd__help__subcmd__trace"
                 ;;
@@ -160,6 +166,9 @@ _skcomm() {
             skcomm__subcmd__help__subcmd__peer,remove)
                 cmd="skcomm__subcmd__help__subcmd__peer__subcmd__remove"
                 ;;
+            skcomm__subcmd__help__subcmd__peer,set)
+                cmd="skcomm__subcmd__help__subcmd__peer__subcmd__set"
+                ;;
             skcomm__subcmd__help__subcmd__peer,show)
                 cmd="skcomm__subcmd__help__subcmd__peer__subcmd__show"
                 ;;
@@ -180,6 +189,9 @@ _skcomm() {
                 ;;
             skcomm__subcmd__help__subcmd__route,explain)
                 cmd="skcomm__subcmd__help__subcmd__route__subcmd__explain"
+                ;;
+            skcomm__subcmd__help__subcmd__thread,set)
+                cmd="skcomm__subcmd__help__subcmd__thread__subcmd__set"
                 ;;
             skcomm__subcmd__help__subcmd__transport,disable)
                 cmd="skcomm__subcmd__help__subcmd__transport__subcmd__disable"
@@ -259,6 +271,9 @@ _skcomm() {
             skcomm__subcmd__peer,remove)
                 cmd="skcomm__subcmd__peer__subcmd__remove"
                 ;;
+            skcomm__subcmd__peer,set)
+                cmd="skcomm__subcmd__peer__subcmd__set"
+                ;;
             skcomm__subcmd__peer,show)
                 cmd="skcomm__subcmd__peer__subcmd__show"
                 ;;
@@ -288,6 +303,9 @@ _skcomm() {
                 ;;
             skcomm__subcmd__peer__subcmd__help,remove)
                 cmd="skcomm__subcmd__peer__subcmd__help__subcmd__remove"
+                ;;
+            skcomm__subcmd__peer__subcmd__help,set)
+                cmd="skcomm__subcmd__peer__subcmd__help__subcmd__set"
                 ;;
             skcomm__subcmd__peer__subcmd__help,show)
                 cmd="skcomm__subcmd__peer__subcmd__help__subcmd__show"
@@ -334,6 +352,18 @@ _skcomm() {
             skcomm__subcmd__route__subcmd__help,help)
                 cmd="skcomm__subcmd__route__subcmd__help__subcmd__help"
                 ;;
+            skcomm__subcmd__thread,help)
+                cmd="skcomm__subcmd__thread__subcmd__help"
+                ;;
+            skcomm__subcmd__thread,set)
+                cmd="skcomm__subcmd__thread__subcmd__set"
+                ;;
+            skcomm__subcmd__thread__subcmd__help,help)
+                cmd="skcomm__subcmd__thread__subcmd__help__subcmd__help"
+                ;;
+            skcomm__subcmd__thread__subcmd__help,set)
+                cmd="skcomm__subcmd__thread__subcmd__help__subcmd__set"
+                ;;
             skcomm__subcmd__transport,disable)
                 cmd="skcomm__subcmd__transport__subcmd__disable"
                 ;;
@@ -377,7 +407,7 @@ _skcomm() {
 
     case "${cmd}" in
         skcomm)
-            opts="-h -V --home --json --passphrase-file --passphrase-fd --help --version init identity peer keys send receive history search status queue transport route trace daemon serve completions man help"
+            opts="-h -V --home --json --passphrase-file --passphrase-fd --help --version init identity peer thread keys send receive history search status queue transport route trace daemon serve completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -497,7 +527,7 @@ _skcomm() {
             return 0
             ;;
         skcomm__subcmd__help)
-            opts="init identity peer keys send receive history search status queue transport route trace daemon serve completions man help"
+            opts="init identity peer thread keys send receive history search status queue transport route trace daemon serve completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -707,7 +737,7 @@ _skcomm() {
             return 0
             ;;
         skcomm__subcmd__help__subcmd__peer)
-            opts="add list show remove block unblock mute unmute accept"
+            opts="add list show set remove block unblock mute unmute accept"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -791,6 +821,20 @@ _skcomm() {
             return 0
             ;;
         skcomm__subcmd__help__subcmd__peer__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        skcomm__subcmd__help__subcmd__peer__subcmd__set)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -989,6 +1033,34 @@ _skcomm() {
         skcomm__subcmd__help__subcmd__status)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        skcomm__subcmd__help__subcmd__thread)
+            opts="set"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        skcomm__subcmd__help__subcmd__thread__subcmd__set)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1758,7 +1830,7 @@ _skcomm() {
             return 0
             ;;
         skcomm__subcmd__peer)
-            opts="-h -V --home --json --passphrase-file --passphrase-fd --help --version add list show remove block unblock mute unmute accept help"
+            opts="-h -V --home --json --passphrase-file --passphrase-fd --help --version add list show set remove block unblock mute unmute accept help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1838,7 +1910,7 @@ _skcomm() {
             return 0
             ;;
         skcomm__subcmd__peer__subcmd__add)
-            opts="-h -V --name --pubkey --fqid --route --mode --home --json --passphrase-file --passphrase-fd --help --version"
+            opts="-h -V --name --pubkey --fqid --route --mode --policy --urgency --ttl --home --json --passphrase-file --passphrase-fd --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1873,6 +1945,18 @@ _skcomm() {
                     ;;
                 --mode)
                     COMPREPLY=($(compgen -W "failover broadcast stealth speed" -- "${cur}"))
+                    return 0
+                    ;;
+                --policy)
+                    COMPREPLY=($(compgen -W "balanced fastest cheapest most-private surest" -- "${cur}"))
+                    return 0
+                    ;;
+                --urgency)
+                    COMPREPLY=($(compgen -W "low normal high critical" -- "${cur}"))
+                    return 0
+                    ;;
+                --ttl)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --home)
@@ -1949,7 +2033,7 @@ _skcomm() {
             return 0
             ;;
         skcomm__subcmd__peer__subcmd__help)
-            opts="add list show remove block unblock mute unmute accept help"
+            opts="add list show set remove block unblock mute unmute accept help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2047,6 +2131,20 @@ _skcomm() {
             return 0
             ;;
         skcomm__subcmd__peer__subcmd__help__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        skcomm__subcmd__peer__subcmd__help__subcmd__set)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -2189,6 +2287,66 @@ _skcomm() {
                 return 0
             fi
             case "${prev}" in
+                --home)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --passphrase-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --passphrase-fd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        skcomm__subcmd__peer__subcmd__set)
+            opts="-h -V --mode --policy --urgency --ttl --clear --home --json --passphrase-file --passphrase-fd --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --mode)
+                    COMPREPLY=($(compgen -W "failover broadcast stealth speed" -- "${cur}"))
+                    return 0
+                    ;;
+                --policy)
+                    COMPREPLY=($(compgen -W "balanced fastest cheapest most-private surest" -- "${cur}"))
+                    return 0
+                    ;;
+                --urgency)
+                    COMPREPLY=($(compgen -W "low normal high critical" -- "${cur}"))
+                    return 0
+                    ;;
+                --ttl)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --clear)
+                    COMPREPLY=($(compgen -W "mode policy urgency ttl" -- "${cur}"))
+                    return 0
+                    ;;
                 --home)
                     COMPREPLY=()
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
@@ -2673,14 +2831,26 @@ _skcomm() {
             return 0
             ;;
         skcomm__subcmd__route__subcmd__explain)
-            opts="-h -V --mode --without --size --home --json --passphrase-file --passphrase-fd --help --version"
+            opts="-h -V --thread --mode --policy --urgency --without --size --home --json --passphrase-file --passphrase-fd --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --thread)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --mode)
                     COMPREPLY=($(compgen -W "failover broadcast stealth speed" -- "${cur}"))
+                    return 0
+                    ;;
+                --policy)
+                    COMPREPLY=($(compgen -W "balanced fastest cheapest most-private surest" -- "${cur}"))
+                    return 0
+                    ;;
+                --urgency)
+                    COMPREPLY=($(compgen -W "low normal high critical" -- "${cur}"))
                     return 0
                     ;;
                 --without)
@@ -2819,7 +2989,7 @@ _skcomm() {
             return 0
             ;;
         skcomm__subcmd__send)
-            opts="-h -V --to --mode --thread --reply-to --urgency --ttl --wait --lines --home --json --passphrase-file --passphrase-fd --help --version"
+            opts="-h -V --to --mode --policy --thread --reply-to --urgency --ttl --wait --lines --home --json --passphrase-file --passphrase-fd --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2831,6 +3001,10 @@ _skcomm() {
                     ;;
                 --mode)
                     COMPREPLY=($(compgen -W "failover broadcast stealth speed" -- "${cur}"))
+                    return 0
+                    ;;
+                --policy)
+                    COMPREPLY=($(compgen -W "balanced fastest cheapest most-private surest" -- "${cur}"))
                     return 0
                     ;;
                 --thread)
@@ -3021,6 +3195,148 @@ _skcomm() {
                 return 0
             fi
             case "${prev}" in
+                --home)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --passphrase-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --passphrase-fd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        skcomm__subcmd__thread)
+            opts="-h -V --home --json --passphrase-file --passphrase-fd --help --version set help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --home)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --passphrase-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --passphrase-fd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        skcomm__subcmd__thread__subcmd__help)
+            opts="set help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        skcomm__subcmd__thread__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        skcomm__subcmd__thread__subcmd__help__subcmd__set)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        skcomm__subcmd__thread__subcmd__set)
+            opts="-h -V --mode --policy --urgency --ttl --clear --home --json --passphrase-file --passphrase-fd --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --mode)
+                    COMPREPLY=($(compgen -W "failover broadcast stealth speed" -- "${cur}"))
+                    return 0
+                    ;;
+                --policy)
+                    COMPREPLY=($(compgen -W "balanced fastest cheapest most-private surest" -- "${cur}"))
+                    return 0
+                    ;;
+                --urgency)
+                    COMPREPLY=($(compgen -W "low normal high critical" -- "${cur}"))
+                    return 0
+                    ;;
+                --ttl)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --clear)
+                    COMPREPLY=($(compgen -W "mode policy urgency ttl" -- "${cur}"))
+                    return 0
+                    ;;
                 --home)
                     COMPREPLY=()
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then

@@ -33,6 +33,7 @@ complete -c skcomm -n "__fish_skcomm_needs_command" -s V -l version -d 'Print ve
 complete -c skcomm -n "__fish_skcomm_needs_command" -f -a "init" -d 'Make a key, an identity and the first transports'
 complete -c skcomm -n "__fish_skcomm_needs_command" -f -a "identity" -d 'Show who you are: name, fingerprint, and the words to read it aloud'
 complete -c skcomm -n "__fish_skcomm_needs_command" -f -a "peer" -d 'Peers: whom you write to, and where they are reached'
+complete -c skcomm -n "__fish_skcomm_needs_command" -f -a "thread" -d 'Threads: what their messages get'
 complete -c skcomm -n "__fish_skcomm_needs_command" -f -a "keys" -d 'Keys: list, exchange, trust, revoke'
 complete -c skcomm -n "__fish_skcomm_needs_command" -f -a "send" -d 'Send a message'
 complete -c skcomm -n "__fish_skcomm_needs_command" -f -a "receive" -d 'Print unread messages and mark them read'
@@ -67,30 +68,41 @@ complete -c skcomm -n "__fish_skcomm_using_subcommand identity" -l passphrase-fd
 complete -c skcomm -n "__fish_skcomm_using_subcommand identity" -l json -d 'One JSON object a line, for programs'
 complete -c skcomm -n "__fish_skcomm_using_subcommand identity" -s h -l help -d 'Print help'
 complete -c skcomm -n "__fish_skcomm_using_subcommand identity" -s V -l version -d 'Print version'
-complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and not __fish_seen_subcommand_from add list show remove block unblock mute unmute accept help" -l home -d 'The home folder [default: $SKCOMM_HOME, else ~/.skcomm]' -r -f -a "(__fish_complete_directories)"
-complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and not __fish_seen_subcommand_from add list show remove block unblock mute unmute accept help" -l passphrase-file -d 'Read the passphrase of the private key from the first line of this file' -r -F
-complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and not __fish_seen_subcommand_from add list show remove block unblock mute unmute accept help" -l passphrase-fd -d 'Read the passphrase from the first line of this open file descriptor' -r
-complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and not __fish_seen_subcommand_from add list show remove block unblock mute unmute accept help" -l json -d 'One JSON object a line, for programs'
-complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and not __fish_seen_subcommand_from add list show remove block unblock mute unmute accept help" -s h -l help -d 'Print help'
-complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and not __fish_seen_subcommand_from add list show remove block unblock mute unmute accept help" -s V -l version -d 'Print version'
-complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and not __fish_seen_subcommand_from add list show remove block unblock mute unmute accept help" -f -a "add" -d 'Add a peer, or routes or a key to a peer'
-complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and not __fish_seen_subcommand_from add list show remove block unblock mute unmute accept help" -f -a "list" -d 'List all peers'
-complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and not __fish_seen_subcommand_from add list show remove block unblock mute unmute accept help" -f -a "show" -d 'Everything about one peer'
-complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and not __fish_seen_subcommand_from add list show remove block unblock mute unmute accept help" -f -a "remove" -d 'Forget a peer; its messages stay'
-complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and not __fish_seen_subcommand_from add list show remove block unblock mute unmute accept help" -f -a "block" -d 'Refuse a peer\'s messages, and write it none'
-complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and not __fish_seen_subcommand_from add list show remove block unblock mute unmute accept help" -f -a "unblock" -d 'Undo `block`'
-complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and not __fish_seen_subcommand_from add list show remove block unblock mute unmute accept help" -f -a "mute" -d 'No notifications for this peer\'s messages'
-complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and not __fish_seen_subcommand_from add list show remove block unblock mute unmute accept help" -f -a "unmute" -d 'Undo `mute`'
-complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and not __fish_seen_subcommand_from add list show remove block unblock mute unmute accept help" -f -a "accept" -d 'Accept a stranger who wrote to you'
-complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and not __fish_seen_subcommand_from add list show remove block unblock mute unmute accept help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and not __fish_seen_subcommand_from add list show set remove block unblock mute unmute accept help" -l home -d 'The home folder [default: $SKCOMM_HOME, else ~/.skcomm]' -r -f -a "(__fish_complete_directories)"
+complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and not __fish_seen_subcommand_from add list show set remove block unblock mute unmute accept help" -l passphrase-file -d 'Read the passphrase of the private key from the first line of this file' -r -F
+complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and not __fish_seen_subcommand_from add list show set remove block unblock mute unmute accept help" -l passphrase-fd -d 'Read the passphrase from the first line of this open file descriptor' -r
+complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and not __fish_seen_subcommand_from add list show set remove block unblock mute unmute accept help" -l json -d 'One JSON object a line, for programs'
+complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and not __fish_seen_subcommand_from add list show set remove block unblock mute unmute accept help" -s h -l help -d 'Print help'
+complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and not __fish_seen_subcommand_from add list show set remove block unblock mute unmute accept help" -s V -l version -d 'Print version'
+complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and not __fish_seen_subcommand_from add list show set remove block unblock mute unmute accept help" -f -a "add" -d 'Add a peer, or routes or a key to a peer'
+complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and not __fish_seen_subcommand_from add list show set remove block unblock mute unmute accept help" -f -a "list" -d 'List all peers'
+complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and not __fish_seen_subcommand_from add list show set remove block unblock mute unmute accept help" -f -a "show" -d 'Everything about one peer'
+complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and not __fish_seen_subcommand_from add list show set remove block unblock mute unmute accept help" -f -a "set" -d 'Set what messages to a peer get that ask for nothing else'
+complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and not __fish_seen_subcommand_from add list show set remove block unblock mute unmute accept help" -f -a "remove" -d 'Forget a peer; its messages stay'
+complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and not __fish_seen_subcommand_from add list show set remove block unblock mute unmute accept help" -f -a "block" -d 'Refuse a peer\'s messages, and write it none'
+complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and not __fish_seen_subcommand_from add list show set remove block unblock mute unmute accept help" -f -a "unblock" -d 'Undo `block`'
+complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and not __fish_seen_subcommand_from add list show set remove block unblock mute unmute accept help" -f -a "mute" -d 'No notifications for this peer\'s messages'
+complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and not __fish_seen_subcommand_from add list show set remove block unblock mute unmute accept help" -f -a "unmute" -d 'Undo `mute`'
+complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and not __fish_seen_subcommand_from add list show set remove block unblock mute unmute accept help" -f -a "accept" -d 'Accept a stranger who wrote to you'
+complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and not __fish_seen_subcommand_from add list show set remove block unblock mute unmute accept help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and __fish_seen_subcommand_from add" -l name -d 'What you call it' -r
 complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and __fish_seen_subcommand_from add" -l pubkey -d 'Its certificate, armored; `-` is standard input. Without it messages to the peer are held' -r -F
 complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and __fish_seen_subcommand_from add" -l fqid -d 'Its id as agent@operator.realm' -r
 complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and __fish_seen_subcommand_from add" -l route -d 'Where it is reached, over which of your transports; may be repeated, the first is preferred' -r
-complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and __fish_seen_subcommand_from add" -l mode -d 'The mode for messages to it that name none' -r -f -a "failover\t''
+complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and __fish_seen_subcommand_from add" -l mode -d 'How many paths they take, and which are allowed' -r -f -a "failover\t''
 broadcast\t''
 stealth\t''
 speed\t''"
+complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and __fish_seen_subcommand_from add" -l policy -d 'Which of the allowed paths is the best' -r -f -a "balanced\t''
+fastest\t''
+cheapest\t''
+most-private\t''
+surest\t''"
+complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and __fish_seen_subcommand_from add" -l urgency -d 'How much they matter' -r -f -a "low\t''
+normal\t''
+high\t''
+critical\t''"
+complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and __fish_seen_subcommand_from add" -l ttl -d 'Given up after so many seconds, at most 28 days' -r
 complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and __fish_seen_subcommand_from add" -l home -d 'The home folder [default: $SKCOMM_HOME, else ~/.skcomm]' -r -f -a "(__fish_complete_directories)"
 complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and __fish_seen_subcommand_from add" -l passphrase-file -d 'Read the passphrase of the private key from the first line of this file' -r -F
 complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and __fish_seen_subcommand_from add" -l passphrase-fd -d 'Read the passphrase from the first line of this open file descriptor' -r
@@ -109,6 +121,30 @@ complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and __fish_seen_subc
 complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and __fish_seen_subcommand_from show" -l json -d 'One JSON object a line, for programs'
 complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
 complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and __fish_seen_subcommand_from show" -s V -l version -d 'Print version'
+complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and __fish_seen_subcommand_from set" -l mode -d 'How many paths they take, and which are allowed' -r -f -a "failover\t''
+broadcast\t''
+stealth\t''
+speed\t''"
+complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and __fish_seen_subcommand_from set" -l policy -d 'Which of the allowed paths is the best' -r -f -a "balanced\t''
+fastest\t''
+cheapest\t''
+most-private\t''
+surest\t''"
+complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and __fish_seen_subcommand_from set" -l urgency -d 'How much they matter' -r -f -a "low\t''
+normal\t''
+high\t''
+critical\t''"
+complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and __fish_seen_subcommand_from set" -l ttl -d 'Given up after so many seconds, at most 28 days' -r
+complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and __fish_seen_subcommand_from set" -l clear -d 'Unset these, so that the next more general default applies again' -r -f -a "mode\t''
+policy\t''
+urgency\t''
+ttl\t''"
+complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and __fish_seen_subcommand_from set" -l home -d 'The home folder [default: $SKCOMM_HOME, else ~/.skcomm]' -r -f -a "(__fish_complete_directories)"
+complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and __fish_seen_subcommand_from set" -l passphrase-file -d 'Read the passphrase of the private key from the first line of this file' -r -F
+complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and __fish_seen_subcommand_from set" -l passphrase-fd -d 'Read the passphrase from the first line of this open file descriptor' -r
+complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and __fish_seen_subcommand_from set" -l json -d 'One JSON object a line, for programs'
+complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and __fish_seen_subcommand_from set" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and __fish_seen_subcommand_from set" -s V -l version -d 'Print version'
 complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and __fish_seen_subcommand_from remove" -l home -d 'The home folder [default: $SKCOMM_HOME, else ~/.skcomm]' -r -f -a "(__fish_complete_directories)"
 complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and __fish_seen_subcommand_from remove" -l passphrase-file -d 'Read the passphrase of the private key from the first line of this file' -r -F
 complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and __fish_seen_subcommand_from remove" -l passphrase-fd -d 'Read the passphrase from the first line of this open file descriptor' -r
@@ -148,6 +184,7 @@ complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and __fish_seen_subc
 complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and __fish_seen_subcommand_from help" -f -a "add" -d 'Add a peer, or routes or a key to a peer'
 complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and __fish_seen_subcommand_from help" -f -a "list" -d 'List all peers'
 complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and __fish_seen_subcommand_from help" -f -a "show" -d 'Everything about one peer'
+complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and __fish_seen_subcommand_from help" -f -a "set" -d 'Set what messages to a peer get that ask for nothing else'
 complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and __fish_seen_subcommand_from help" -f -a "remove" -d 'Forget a peer; its messages stay'
 complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and __fish_seen_subcommand_from help" -f -a "block" -d 'Refuse a peer\'s messages, and write it none'
 complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and __fish_seen_subcommand_from help" -f -a "unblock" -d 'Undo `block`'
@@ -155,6 +192,40 @@ complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and __fish_seen_subc
 complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and __fish_seen_subcommand_from help" -f -a "unmute" -d 'Undo `mute`'
 complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and __fish_seen_subcommand_from help" -f -a "accept" -d 'Accept a stranger who wrote to you'
 complete -c skcomm -n "__fish_skcomm_using_subcommand peer; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c skcomm -n "__fish_skcomm_using_subcommand thread; and not __fish_seen_subcommand_from set help" -l home -d 'The home folder [default: $SKCOMM_HOME, else ~/.skcomm]' -r -f -a "(__fish_complete_directories)"
+complete -c skcomm -n "__fish_skcomm_using_subcommand thread; and not __fish_seen_subcommand_from set help" -l passphrase-file -d 'Read the passphrase of the private key from the first line of this file' -r -F
+complete -c skcomm -n "__fish_skcomm_using_subcommand thread; and not __fish_seen_subcommand_from set help" -l passphrase-fd -d 'Read the passphrase from the first line of this open file descriptor' -r
+complete -c skcomm -n "__fish_skcomm_using_subcommand thread; and not __fish_seen_subcommand_from set help" -l json -d 'One JSON object a line, for programs'
+complete -c skcomm -n "__fish_skcomm_using_subcommand thread; and not __fish_seen_subcommand_from set help" -s h -l help -d 'Print help'
+complete -c skcomm -n "__fish_skcomm_using_subcommand thread; and not __fish_seen_subcommand_from set help" -s V -l version -d 'Print version'
+complete -c skcomm -n "__fish_skcomm_using_subcommand thread; and not __fish_seen_subcommand_from set help" -f -a "set" -d 'Set what messages in a thread with a peer get that ask for nothing else'
+complete -c skcomm -n "__fish_skcomm_using_subcommand thread; and not __fish_seen_subcommand_from set help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c skcomm -n "__fish_skcomm_using_subcommand thread; and __fish_seen_subcommand_from set" -l mode -d 'How many paths they take, and which are allowed' -r -f -a "failover\t''
+broadcast\t''
+stealth\t''
+speed\t''"
+complete -c skcomm -n "__fish_skcomm_using_subcommand thread; and __fish_seen_subcommand_from set" -l policy -d 'Which of the allowed paths is the best' -r -f -a "balanced\t''
+fastest\t''
+cheapest\t''
+most-private\t''
+surest\t''"
+complete -c skcomm -n "__fish_skcomm_using_subcommand thread; and __fish_seen_subcommand_from set" -l urgency -d 'How much they matter' -r -f -a "low\t''
+normal\t''
+high\t''
+critical\t''"
+complete -c skcomm -n "__fish_skcomm_using_subcommand thread; and __fish_seen_subcommand_from set" -l ttl -d 'Given up after so many seconds, at most 28 days' -r
+complete -c skcomm -n "__fish_skcomm_using_subcommand thread; and __fish_seen_subcommand_from set" -l clear -d 'Unset these, so that the next more general default applies again' -r -f -a "mode\t''
+policy\t''
+urgency\t''
+ttl\t''"
+complete -c skcomm -n "__fish_skcomm_using_subcommand thread; and __fish_seen_subcommand_from set" -l home -d 'The home folder [default: $SKCOMM_HOME, else ~/.skcomm]' -r -f -a "(__fish_complete_directories)"
+complete -c skcomm -n "__fish_skcomm_using_subcommand thread; and __fish_seen_subcommand_from set" -l passphrase-file -d 'Read the passphrase of the private key from the first line of this file' -r -F
+complete -c skcomm -n "__fish_skcomm_using_subcommand thread; and __fish_seen_subcommand_from set" -l passphrase-fd -d 'Read the passphrase from the first line of this open file descriptor' -r
+complete -c skcomm -n "__fish_skcomm_using_subcommand thread; and __fish_seen_subcommand_from set" -l json -d 'One JSON object a line, for programs'
+complete -c skcomm -n "__fish_skcomm_using_subcommand thread; and __fish_seen_subcommand_from set" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c skcomm -n "__fish_skcomm_using_subcommand thread; and __fish_seen_subcommand_from set" -s V -l version -d 'Print version'
+complete -c skcomm -n "__fish_skcomm_using_subcommand thread; and __fish_seen_subcommand_from help" -f -a "set" -d 'Set what messages in a thread with a peer get that ask for nothing else'
+complete -c skcomm -n "__fish_skcomm_using_subcommand thread; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c skcomm -n "__fish_skcomm_using_subcommand keys; and not __fish_seen_subcommand_from list export import trust conflict revoke help" -l home -d 'The home folder [default: $SKCOMM_HOME, else ~/.skcomm]' -r -f -a "(__fish_complete_directories)"
 complete -c skcomm -n "__fish_skcomm_using_subcommand keys; and not __fish_seen_subcommand_from list export import trust conflict revoke help" -l passphrase-file -d 'Read the passphrase of the private key from the first line of this file' -r -F
 complete -c skcomm -n "__fish_skcomm_using_subcommand keys; and not __fish_seen_subcommand_from list export import trust conflict revoke help" -l passphrase-fd -d 'Read the passphrase from the first line of this open file descriptor' -r
@@ -222,10 +293,15 @@ complete -c skcomm -n "__fish_skcomm_using_subcommand keys; and __fish_seen_subc
 complete -c skcomm -n "__fish_skcomm_using_subcommand keys; and __fish_seen_subcommand_from help" -f -a "revoke" -d 'Revoke your own key, for good'
 complete -c skcomm -n "__fish_skcomm_using_subcommand keys; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c skcomm -n "__fish_skcomm_using_subcommand send" -l to -d 'To whom: name, FQID or fingerprint' -r
-complete -c skcomm -n "__fish_skcomm_using_subcommand send" -l mode -d 'How many paths it takes, and which' -r -f -a "failover\t''
+complete -c skcomm -n "__fish_skcomm_using_subcommand send" -l mode -d 'How many paths it takes, and which are allowed; as for policy, urgency and ttl, the default of the thread, the peer or the configuration without it' -r -f -a "failover\t''
 broadcast\t''
 stealth\t''
 speed\t''"
+complete -c skcomm -n "__fish_skcomm_using_subcommand send" -l policy -d 'Which of the allowed paths is the best' -r -f -a "balanced\t''
+fastest\t''
+cheapest\t''
+most-private\t''
+surest\t''"
 complete -c skcomm -n "__fish_skcomm_using_subcommand send" -l thread -d 'The thread [default: general]' -r
 complete -c skcomm -n "__fish_skcomm_using_subcommand send" -l reply-to -d 'The message it answers' -r
 complete -c skcomm -n "__fish_skcomm_using_subcommand send" -l urgency -d 'How much it matters' -r -f -a "low\t''
@@ -367,10 +443,20 @@ complete -c skcomm -n "__fish_skcomm_using_subcommand route; and not __fish_seen
 complete -c skcomm -n "__fish_skcomm_using_subcommand route; and not __fish_seen_subcommand_from explain help" -s V -l version -d 'Print version'
 complete -c skcomm -n "__fish_skcomm_using_subcommand route; and not __fish_seen_subcommand_from explain help" -f -a "explain" -d 'What would happen to a message to this peer, and why'
 complete -c skcomm -n "__fish_skcomm_using_subcommand route; and not __fish_seen_subcommand_from explain help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c skcomm -n "__fish_skcomm_using_subcommand route; and __fish_seen_subcommand_from explain" -l thread -d 'As if in this thread [default: general]' -r
 complete -c skcomm -n "__fish_skcomm_using_subcommand route; and __fish_seen_subcommand_from explain" -l mode -d 'As if sent in this mode' -r -f -a "failover\t''
 broadcast\t''
 stealth\t''
 speed\t''"
+complete -c skcomm -n "__fish_skcomm_using_subcommand route; and __fish_seen_subcommand_from explain" -l policy -d 'As if sent with this policy' -r -f -a "balanced\t''
+fastest\t''
+cheapest\t''
+most-private\t''
+surest\t''"
+complete -c skcomm -n "__fish_skcomm_using_subcommand route; and __fish_seen_subcommand_from explain" -l urgency -d 'As if of this urgency' -r -f -a "low\t''
+normal\t''
+high\t''
+critical\t''"
 complete -c skcomm -n "__fish_skcomm_using_subcommand route; and __fish_seen_subcommand_from explain" -l without -d 'As if these transports were dead' -r
 complete -c skcomm -n "__fish_skcomm_using_subcommand route; and __fish_seen_subcommand_from explain" -l size -d 'As if of this size, in bytes' -r
 complete -c skcomm -n "__fish_skcomm_using_subcommand route; and __fish_seen_subcommand_from explain" -l home -d 'The home folder [default: $SKCOMM_HOME, else ~/.skcomm]' -r -f -a "(__fish_complete_directories)"
@@ -425,33 +511,36 @@ complete -c skcomm -n "__fish_skcomm_using_subcommand man" -l passphrase-fd -d '
 complete -c skcomm -n "__fish_skcomm_using_subcommand man" -l json -d 'One JSON object a line, for programs'
 complete -c skcomm -n "__fish_skcomm_using_subcommand man" -s h -l help -d 'Print help'
 complete -c skcomm -n "__fish_skcomm_using_subcommand man" -s V -l version -d 'Print version'
-complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "init" -d 'Make a key, an identity and the first transports'
-complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "identity" -d 'Show who you are: name, fingerprint, and the words to read it aloud'
-complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "peer" -d 'Peers: whom you write to, and where they are reached'
-complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "keys" -d 'Keys: list, exchange, trust, revoke'
-complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "send" -d 'Send a message'
-complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "receive" -d 'Print unread messages and mark them read'
-complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "history" -d 'Print older messages, both ways, oldest first'
-complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "search" -d 'Search all messages, newest first'
-complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "status" -d 'The node at a glance'
-complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "queue" -d 'What is not yet delivered'
-complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "transport" -d 'Transports: the ways messages can take'
-complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "route" -d 'The path choice'
-complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "trace" -d 'The whole story of one message: state, attempts, plan'
-complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "daemon" -d 'Run the node in the foreground, without a screen'
-complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "serve" -d 'Run a WebSocket relay, which keeps sealed messages for recipients that are away'
-complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "completions" -d 'Print shell completions'
-complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "man" -d 'Print the manual page (roff)'
-complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "init" -d 'Make a key, an identity and the first transports'
+complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "identity" -d 'Show who you are: name, fingerprint, and the words to read it aloud'
+complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "peer" -d 'Peers: whom you write to, and where they are reached'
+complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "thread" -d 'Threads: what their messages get'
+complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "keys" -d 'Keys: list, exchange, trust, revoke'
+complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "send" -d 'Send a message'
+complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "receive" -d 'Print unread messages and mark them read'
+complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "history" -d 'Print older messages, both ways, oldest first'
+complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "search" -d 'Search all messages, newest first'
+complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "status" -d 'The node at a glance'
+complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "queue" -d 'What is not yet delivered'
+complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "transport" -d 'Transports: the ways messages can take'
+complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "route" -d 'The path choice'
+complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "trace" -d 'The whole story of one message: state, attempts, plan'
+complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "daemon" -d 'Run the node in the foreground, without a screen'
+complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "serve" -d 'Run a WebSocket relay, which keeps sealed messages for recipients that are away'
+complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "completions" -d 'Print shell completions'
+complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "man" -d 'Print the manual page (roff)'
+complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c skcomm -n "__fish_skcomm_using_subcommand help; and __fish_seen_subcommand_from peer" -f -a "add" -d 'Add a peer, or routes or a key to a peer'
 complete -c skcomm -n "__fish_skcomm_using_subcommand help; and __fish_seen_subcommand_from peer" -f -a "list" -d 'List all peers'
 complete -c skcomm -n "__fish_skcomm_using_subcommand help; and __fish_seen_subcommand_from peer" -f -a "show" -d 'Everything about one peer'
+complete -c skcomm -n "__fish_skcomm_using_subcommand help; and __fish_seen_subcommand_from peer" -f -a "set" -d 'Set what messages to a peer get that ask for nothing else'
 complete -c skcomm -n "__fish_skcomm_using_subcommand help; and __fish_seen_subcommand_from peer" -f -a "remove" -d 'Forget a peer; its messages stay'
 complete -c skcomm -n "__fish_skcomm_using_subcommand help; and __fish_seen_subcommand_from peer" -f -a "block" -d 'Refuse a peer\'s messages, and write it none'
 complete -c skcomm -n "__fish_skcomm_using_subcommand help; and __fish_seen_subcommand_from peer" -f -a "unblock" -d 'Undo `block`'
 complete -c skcomm -n "__fish_skcomm_using_subcommand help; and __fish_seen_subcommand_from peer" -f -a "mute" -d 'No notifications for this peer\'s messages'
 complete -c skcomm -n "__fish_skcomm_using_subcommand help; and __fish_seen_subcommand_from peer" -f -a "unmute" -d 'Undo `mute`'
 complete -c skcomm -n "__fish_skcomm_using_subcommand help; and __fish_seen_subcommand_from peer" -f -a "accept" -d 'Accept a stranger who wrote to you'
+complete -c skcomm -n "__fish_skcomm_using_subcommand help; and __fish_seen_subcommand_from thread" -f -a "set" -d 'Set what messages in a thread with a peer get that ask for nothing else'
 complete -c skcomm -n "__fish_skcomm_using_subcommand help; and __fish_seen_subcommand_from keys" -f -a "list" -d 'Your own key and those of your peers'
 complete -c skcomm -n "__fish_skcomm_using_subcommand help; and __fish_seen_subcommand_from keys" -f -a "export" -d 'Print a certificate: your own, to give it to others, or a peer\'s'
 complete -c skcomm -n "__fish_skcomm_using_subcommand help; and __fish_seen_subcommand_from keys" -f -a "import" -d 'Pin a certificate to a peer, new or known'

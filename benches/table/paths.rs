@@ -107,18 +107,7 @@ async fn exchange(from: &Inhabitant, to: &Inhabitant, count: usize, at_once: usi
 }
 
 fn request(to: &str, content: String, envelope_id: EnvelopeId) -> SendRequest {
-    SendRequest {
-        to: to.to_owned(),
-        kind: None,
-        content,
-        content_type: None,
-        thread_id: None,
-        in_reply_to: None,
-        mode: None,
-        urgency: None,
-        ttl_seconds: None,
-        envelope_id: Some(envelope_id),
-    }
+    SendRequest { to: to.to_owned(), content, envelope_id: Some(envelope_id), ..SendRequest::default() }
 }
 
 /// How many messages a section sends.

@@ -3,10 +3,11 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use super::{
-    Candidate, Machine, Now, Outgoing, PlanRequest, Reason, ReasonKind, RoutePlan, Skipped, TransportId,
+    Candidate, Leak, Machine, Now, Outgoing, PlanRequest, Policy, Reason, ReasonKind, RoutePlan, Skipped, TransportId,
     carrier::{Carrier, Status},
     message::Message,
     peer::Peer,
+    policy,
     score::{self, Facts},
 };
 use crate::{
@@ -18,6 +19,7 @@ use crate::{
 pub(super) struct Ask<'a> {
     pub(super) peer: Fingerprint,
     mode: Mode,
+    policy: Policy,
     urgency: Urgency,
     size: usize,
     prefer: &'a [TransportId],
@@ -52,6 +54,7 @@ impl<'a> Ask<'a> {
         Self {
             peer: out.peer,
             mode: out.mode,
+            policy: out.policy,
             urgency: out.urgency,
             size: out.size,
             prefer: &out.prefer,
@@ -67,6 +70,7 @@ impl<'a> Ask<'a> {
         Self {
             peer: ask.peer,
             mode: ask.mode,
+            policy: ask.policy,
             urgency: ask.urgency,
             size: ask.size,
             prefer: &ask.prefer,
@@ -214,7 +218,14 @@ impl Machine {
         });
         let skipped = choice.barred.into_iter();
         let skipped = skipped.map(|(transport, bar)| Skipped { transport, reason: bar.reason(now.mono) });
-        RoutePlan { mode: ask.mode, candidates: candidates.collect(), skipped: skipped.collect() }
+        RoutePlan {
+            mode: ask.mode,
+            policy: ask.policy,
+            urgency: ask.urgency,
+            decided: Vec::new(),
+            candidates: candidates.collect(),
+            skipped: skipped.collect(),
+        }
     }
 
     pub(super) fn choose(&self, now: Duration, ask: &Ask<'_>) -> Choice {
@@ -238,6 +249,9 @@ impl Machine {
             let parts = score::parts(&Facts { place, behind, ..self.facts(now, ask, peer, via, carrier) });
             let score = parts.iter().map(|(_, share)| share).sum();
             choice.ranked.push(Ranked { via: via.clone(), address: address.clone(), score, parts });
+        }
+        if peer.wary {
+            self.keep_our_address(ask, &mut choice);
         }
         choice.ranked.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.via.cmp(&b.via)));
         if ask.mode == Mode::Speed {
@@ -297,6 +311,7 @@ impl Machine {
         let troubled = path.is_some_and(|path| path.on_probation() || path.silent > 0);
         Facts {
             mode: ask.mode,
+            policy: ask.policy,
             urgency: ask.urgency,
             behind: 0,
             place: 0,
@@ -309,10 +324,30 @@ impl Machine {
             offline: carrier.stores(),
             away: peer.seems_away(now, &self.config),
             fill: ask.size as f64 / carrier.capabilities.max_frame.max(1) as f64,
-            leaks: carrier.capabilities.leaks.len(),
+            exposure: policy::exposure(&carrier.capabilities.leaks),
+            assurance: policy::assurance(&carrier.capabilities),
+            price: policy::price(carrier.capabilities.cost),
             preferred: ask.prefer.iter().position(|id| id == via),
             fallback: ask.fallback.contains(via),
             current: peer.current.as_ref() == Some(via) && !troubled,
+        }
+    }
+
+    /// A peer of whom the user has not made sure learns our network address only where that saves minutes: a path that
+    /// keeps it goes first if it is about as fast, or if privacy is wanted at any price.
+    fn keep_our_address(&self, ask: &Ask<'_>, choice: &mut Choice) {
+        let tells = |via: &TransportId| {
+            self.carriers.get(via).is_some_and(|carrier| carrier.capabilities.leaks.contains(&Leak::AddressToPeer))
+        };
+        let quick = |via: &TransportId| {
+            self.carriers.get(via).is_some_and(|carrier| carrier.capabilities.latency < LatencyClass::Slow)
+        };
+        let at_any_price = ask.policy == Policy::MostPrivate;
+        if choice.ranked.iter().any(|path| !tells(&path.via) && (at_any_price || quick(&path.via))) {
+            for path in choice.ranked.iter_mut().filter(|path| tells(&path.via)) {
+                path.parts.push(("shows our address", score::WARY));
+                path.score += score::WARY;
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AttemptRecord, Capabilities, MessageState, Reason, TransportId};
+use super::{AttemptRecord, Capabilities, MessageState, Policy, Reason, TransportId};
 use crate::wire::{EnvelopeId, Fingerprint, Mode, PayloadType, SafeText, Timestamp, Urgency};
 
 /// The present, as the driver hands it in.
@@ -51,6 +51,8 @@ pub struct Outgoing {
     pub kind: PayloadType,
     /// How many paths, and which.
     pub mode: Mode,
+    /// Which of them are better.
+    pub policy: Policy,
     /// How much it matters.
     pub urgency: Urgency,
     /// Bytes of the encoded envelope.
@@ -159,6 +161,14 @@ pub enum Input {
         peer: Fingerprint,
         /// Transport and address; at most `wire::limits::PATHS_PER_PEER`, what is beyond is left out.
         routes: Vec<(TransportId, String)>,
+    },
+    /// Whether the user has not made sure of a peer: then our network address is kept from it where another path will do.
+    /// Nobody is taken for that before it is said.
+    Wary {
+        /// Whom.
+        peer: Fingerprint,
+        /// Whether to be wary.
+        wary: bool,
     },
     /// A peer was removed: what waits for it fails.
     PeerGone {

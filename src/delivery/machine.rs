@@ -130,6 +130,7 @@ impl Machine {
             Input::Cancel { envelope_id } => self.cancel(now, envelope_id),
             Input::RetryNow { envelope_id, peer } => self.retry_now(now, envelope_id, peer),
             Input::Peer { peer, routes } => self.peer_routes(now, peer, routes),
+            Input::Wary { peer, wary } => self.peer_wary(peer, wary),
             Input::PeerGone { peer } => self.peer_gone(now, peer),
             Input::Transport { id, capabilities, priority, enabled } => {
                 self.transport(now, id, capabilities, priority, enabled);

@@ -55,6 +55,12 @@ impl Machine {
         }
     }
 
+    pub(super) fn peer_wary(&mut self, fingerprint: Fingerprint, wary: bool) {
+        if let Some(peer) = self.peers.get_mut(&fingerprint) {
+            peer.wary = wary;
+        }
+    }
+
     pub(super) fn peer_gone(&mut self, now: Now, fingerprint: Fingerprint) {
         self.unroute(fingerprint);
         if let Some(peer) = self.peers.get_mut(&fingerprint) {

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Config, Outgoing, Reason, TransportId, health::Share, rtt::Rtt};
+use super::{Config, Outgoing, Policy, Reason, TransportId, health::Share, rtt::Rtt};
 use crate::wire::{EnvelopeId, Mode, Timestamp, Urgency};
 
 /// A message's place in line: acks and the like first, then by urgency, then by composition.
@@ -46,6 +46,7 @@ pub(super) struct Profile {
     control: bool,
     critical: bool,
     mode: Mode,
+    policy: Policy,
     prefer: Vec<TransportId>,
     fallback: Vec<TransportId>,
 }
@@ -56,6 +57,7 @@ impl Profile {
             control: !message.wants_ack,
             critical: message.urgency == Urgency::Critical,
             mode: message.mode,
+            policy: message.policy,
             prefer: message.prefer.clone(),
             fallback: message.fallback.clone(),
         }
@@ -158,6 +160,8 @@ pub(super) struct Peer {
     pub(super) routes: Vec<(TransportId, String)>,
     pub(super) paths: BTreeMap<TransportId, Path>,
     pub(super) held: Option<Reason>,
+    /// Whether our network address is kept from it where another path will do.
+    pub(super) wary: bool,
     pub(super) last_heard: Option<Duration>,
     /// The path that brought the latest acked message.
     pub(super) current: Option<TransportId>,

@@ -2,14 +2,24 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Outgoing, Reason, TransportId};
+use super::{Outgoing, Policy, Reason, TransportId};
 use crate::wire::{Fingerprint, Mode, SafeText, Urgency};
 
 /// The path choice, explained.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RoutePlan {
     /// The mode it is for.
     pub mode: Mode,
+    /// The policy it is for.
+    #[serde(default)]
+    pub policy: Policy,
+    /// The urgency it is for.
+    #[serde(default)]
+    pub urgency: Urgency,
+    /// Who said so, for each of mode, policy, urgency and ttl: the message, the thread, the peer or the configuration.
+    /// Empty where nobody asked.
+    #[serde(default)]
+    pub decided: Vec<(SafeText, SafeText)>,
     /// Usable paths, best first.
     pub candidates: Vec<Candidate>,
     /// Paths that are not used, and why.
@@ -45,6 +55,8 @@ pub struct PlanRequest {
     pub peer: Fingerprint,
     /// In which mode.
     pub mode: Mode,
+    /// Which paths are better.
+    pub policy: Policy,
     /// How much it matters.
     pub urgency: Urgency,
     /// Bytes of the encoded envelope.
@@ -63,6 +75,7 @@ impl PlanRequest {
         Self {
             peer: message.peer,
             mode: message.mode,
+            policy: message.policy,
             urgency: message.urgency,
             size: message.size,
             prefer: message.prefer.clone(),

@@ -273,15 +273,11 @@ async fn break_things(mut world: Breakables, mut wanted: mpsc::Receiver<DemoActi
 async fn say(node: &NodeHandle, thread: &str, text: &str, in_reply_to: Option<crate::wire::EnvelopeId>) {
     let request = SendRequest {
         to: "you".to_owned(),
-        kind: None,
         content: text.to_owned(),
         content_type: Some("text/markdown".to_owned()),
         thread_id: thread.parse().ok(),
         in_reply_to,
-        mode: None,
-        urgency: None,
-        ttl_seconds: None,
-        envelope_id: None,
+        ..SendRequest::default()
     };
     tell(node, Command::Send(request)).await;
 }

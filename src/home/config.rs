@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{identity::Fqid, wire::Mode};
+use crate::{
+    delivery::Policy,
+    identity::Fqid,
+    wire::{Mode, Urgency},
+};
 
 /// The content of config.yml. Everything has a default.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -33,6 +37,10 @@ pub struct IdentityConfig {
 pub struct Defaults {
     /// Routing mode.
     pub mode: Mode,
+    /// Which of the usable paths is the best.
+    pub policy: Policy,
+    /// How much it matters.
+    pub urgency: Urgency,
     /// Time to live in seconds, at most 28 days.
     pub ttl_seconds: u64,
     /// Rounds over all paths before a message counts as failed.
@@ -43,7 +51,14 @@ pub struct Defaults {
 
 impl Default for Defaults {
     fn default() -> Self {
-        Self { mode: Mode::Failover, ttl_seconds: 86_400, max_retries: 5, read_receipts: true }
+        Self {
+            mode: Mode::Failover,
+            policy: Policy::Balanced,
+            urgency: Urgency::Normal,
+            ttl_seconds: 86_400,
+            max_retries: 5,
+            read_receipts: true,
+        }
     }
 }
 

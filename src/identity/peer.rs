@@ -1,11 +1,13 @@
 //! A peer as it is kept in `peers/NAME.yml`.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use super::{Fqid, PeerName, TrustLevel};
+use super::{Fqid, PeerName, RoutingDefaults, TrustLevel, defaults};
 use crate::{
-    delivery::TransportId,
-    wire::{Fingerprint, Mode, Timestamp},
+    delivery::{Policy, TransportId},
+    wire::{Fingerprint, Mode, ThreadId, Timestamp, Urgency},
 };
 
 /// Everything the user knows and decided about one peer, without its certificate.
@@ -29,6 +31,18 @@ pub struct PeerProfile {
     /// Mode to use when a message names none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_mode: Option<Mode>,
+    /// Policy to use when a message names none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_policy: Option<Policy>,
+    /// Urgency of a message that names none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_urgency: Option<Urgency>,
+    /// Time to live in seconds of a message that names none.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "defaults::ttl")]
+    pub default_ttl_seconds: Option<u64>,
+    /// Defaults of threads with it, which go before the peer's own; at most [`super::THREADS_MAX`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub threads: BTreeMap<ThreadId, RoutingDefaults>,
     /// Blocked by the user.
     #[serde(default, skip_serializing_if = "is_false")]
     pub blocked: bool,
@@ -82,6 +96,10 @@ impl PeerProfile {
             trust: TrustLevel::Untrusted,
             routes: Vec::new(),
             default_mode: None,
+            default_policy: None,
+            default_urgency: None,
+            default_ttl_seconds: None,
+            threads: BTreeMap::new(),
             blocked: false,
             muted: false,
             request: false,
@@ -90,6 +108,39 @@ impl PeerProfile {
             heard: false,
             key_history: Vec::new(),
         }
+    }
+
+    /// What messages to it get that ask for nothing else.
+    pub fn defaults(&self) -> RoutingDefaults {
+        RoutingDefaults {
+            mode: self.default_mode,
+            policy: self.default_policy,
+            urgency: self.default_urgency,
+            ttl_seconds: self.default_ttl_seconds,
+        }
+    }
+
+    /// What messages in that thread get before [`PeerProfile::defaults`] are asked.
+    pub fn thread_defaults(&self, thread: &ThreadId) -> RoutingDefaults {
+        self.threads.get(thread).copied().unwrap_or_default()
+    }
+
+    /// Sets what messages to it get, or those in one thread. False when too many threads have defaults already.
+    pub fn set_defaults(&mut self, thread: Option<ThreadId>, to: RoutingDefaults) -> bool {
+        let Some(thread) = thread else {
+            (self.default_mode, self.default_policy) = (to.mode, to.policy);
+            (self.default_urgency, self.default_ttl_seconds) = (to.urgency, to.ttl_seconds);
+            return true;
+        };
+        if to.is_empty() {
+            self.threads.remove(&thread);
+            return true;
+        }
+        let fits = self.threads.len() < defaults::THREADS_MAX || self.threads.contains_key(&thread);
+        if fits {
+            self.threads.insert(thread, to);
+        }
+        fits
     }
 
     /// Writes a line into the key's history; the oldest lines beyond 64 go.

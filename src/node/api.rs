@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::{
-    delivery::{AttemptRecord, Capabilities, MessageState, Reason, TransportId},
-    identity::TrustLevel,
+    delivery::{AttemptRecord, Capabilities, MessageState, Policy, Reason, TransportId},
+    identity::{RoutingDefault, RoutingDefaults, TrustLevel},
     transport::TransportState,
     wire::{Conversation, EnvelopeId, Fingerprint, Mode, PayloadType, SafeText, ThreadId, Timestamp, Urgency},
 };
@@ -41,6 +41,8 @@ pub enum Command {
     },
     /// Add a peer, or add to one. Answer: [`Reply::Peer`].
     PeerAdd(PeerAdd),
+    /// Change what messages to a peer, or in one thread with it, get that ask for nothing else. Answer: [`Reply::Peer`].
+    PeerDefaults(PeerDefaults),
     /// Forget a peer; its messages stay. Answer: [`Reply::Done`].
     PeerRemove {
         /// Whom.
@@ -122,16 +124,7 @@ pub enum Command {
         transport: TransportId,
     },
     /// What would happen to a message. Answer: [`Reply::Plan`].
-    RouteExplain {
-        /// To whom.
-        peer: PeerRef,
-        /// As if sent in this mode.
-        mode: Option<Mode>,
-        /// As if these transports were dead.
-        without: Vec<TransportId>,
-        /// As if of this size, in bytes.
-        size: Option<usize>,
-    },
+    RouteExplain(RouteQuestion),
     /// Set a peer's trust after the user compared or decided. Answer: [`Reply::Peer`].
     TrustSet {
         /// Whom.
@@ -175,7 +168,7 @@ pub enum Command {
 }
 
 /// A message to be sent.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SendRequest {
     /// To whom.
     pub to: PeerRef,
@@ -193,19 +186,66 @@ pub struct SendRequest {
     /// The message it answers.
     #[serde(default)]
     pub in_reply_to: Option<EnvelopeId>,
-    /// The peer's or the node's default when none.
+    /// As for all that follows: the thread's, the peer's or the node's default when none.
     #[serde(default)]
     pub mode: Option<Mode>,
-    /// Normal when none.
+    /// Which of the usable paths is the best.
+    #[serde(default)]
+    pub policy: Option<Policy>,
+    /// How much it matters.
     #[serde(default)]
     pub urgency: Option<Urgency>,
-    /// The node's default when none.
+    /// Time to live in seconds, 1 to 28 days.
     #[serde(default)]
     pub ttl_seconds: Option<u64>,
     /// Given by a face that wants to know the id before the answer, or to repeat a send without repeating the
     /// message; must be fresh random.
     #[serde(default)]
     pub envelope_id: Option<EnvelopeId>,
+    /// Whether a person wrote it just now. What programs write to programs is watched for loops.
+    #[serde(default)]
+    pub by_person: bool,
+}
+
+/// A question: which way would a message go?
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RouteQuestion {
+    /// To whom.
+    pub peer: PeerRef,
+    /// As if in this thread; `general` when none.
+    #[serde(default)]
+    pub thread_id: Option<ThreadId>,
+    /// As if sent in this mode; as for the next two, the default that a message would get when none.
+    #[serde(default)]
+    pub mode: Option<Mode>,
+    /// As if sent with this policy.
+    #[serde(default)]
+    pub policy: Option<Policy>,
+    /// As if of this urgency.
+    #[serde(default)]
+    pub urgency: Option<Urgency>,
+    /// As if these transports were dead.
+    #[serde(default)]
+    pub without: Vec<TransportId>,
+    /// As if of this size, in bytes.
+    #[serde(default)]
+    pub size: Option<usize>,
+}
+
+/// A change of what messages get that ask for nothing else.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PeerDefaults {
+    /// Whose.
+    pub peer: PeerRef,
+    /// Only in this thread.
+    #[serde(default)]
+    pub thread: Option<ThreadId>,
+    /// What to set; the rest stays.
+    #[serde(default)]
+    pub set: RoutingDefaults,
+    /// What to unset.
+    #[serde(default)]
+    pub clear: Vec<RoutingDefault>,
 }
 
 /// Which messages to list.
@@ -244,9 +284,9 @@ pub struct PeerAdd {
     /// Routes to add, as transport and address.
     #[serde(default)]
     pub routes: Vec<(TransportId, String)>,
-    /// Mode to use when a message names none.
+    /// What messages to it get that ask for nothing else; what is none stays as it was.
     #[serde(default)]
-    pub default_mode: Option<Mode>,
+    pub defaults: RoutingDefaults,
 }
 
 /// What the node answers.
@@ -369,8 +409,10 @@ pub struct Peer {
     pub trust: TrustLevel,
     /// Routes, by transport, in the order of preference.
     pub routes: Vec<(TransportId, SafeText)>,
-    /// Mode to use when a message names none.
-    pub default_mode: Option<Mode>,
+    /// What messages to it get that ask for nothing else.
+    pub defaults: RoutingDefaults,
+    /// The same for threads with it, which go before the peer's own.
+    pub threads: BTreeMap<ThreadId, RoutingDefaults>,
     /// When it was last heard of.
     pub last_seen: Option<Timestamp>,
     /// A key that wants to take the pinned one's place; blocks sending until decided.

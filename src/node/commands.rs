@@ -7,7 +7,7 @@ use std::sync::{
 };
 
 use super::{
-    Command, NodeError, NodeErrorKind, Reply, Status,
+    Command, NodeError, NodeErrorKind, Reply, RouteQuestion, Status,
     core::Core,
     handle::Answer,
     outbound::Facts,
@@ -15,8 +15,9 @@ use super::{
 };
 use crate::{
     delivery::{Input, PlanRequest, RoutePlan},
+    identity::RoutingDefaults,
     store::OutboxEntry,
-    wire::{Conversation, EnvelopeId, Fingerprint, Mode, SafeText, Urgency},
+    wire::{Conversation, EnvelopeId, Fingerprint, Mode, SafeText},
 };
 
 impl Core {
@@ -33,6 +34,7 @@ impl Core {
                 answer.give(found);
             }
             Command::PeerAdd(add) => self.peer_add(add, answer),
+            Command::PeerDefaults(ask) => self.peer_defaults(ask, answer),
             Command::PeerRemove { peer } => self.peer_remove(&peer, answer),
             Command::TrustSet { peer, level } => self.trust_set(&peer, level, answer),
             Command::ConflictResolve { peer, accept_new } => self.conflict_resolve(&peer, accept_new, answer),
@@ -53,7 +55,7 @@ impl Core {
             }
             Command::TransportReload { transport } => self.transport_reload(transport, answer),
             Command::TransportProbe { transport } => self.transport_probe(&transport, answer),
-            Command::RouteExplain { .. } => answer.give(self.explain(command)),
+            Command::RouteExplain(question) => answer.give(self.explain(question)),
             Command::KeyExport { peer } => answer.give(self.key_export(peer)),
             Command::Status => self.status(answer),
             Command::QueueList { peer } => self.queue_list(peer, answer),
@@ -151,27 +153,34 @@ impl Core {
         });
     }
 
-    fn explain(&self, command: Command) -> Result<Reply, NodeError> {
-        let Command::RouteExplain { peer, mode, without, size } = command else {
-            return Err(NodeError::new(NodeErrorKind::Internal, "not a question about routes"));
-        };
-        let profile = self.find_peer(&peer)?;
+    fn explain(&self, question: RouteQuestion) -> Result<Reply, NodeError> {
+        let profile = self.find_peer(&question.peer)?;
         let key = profile.fingerprint.ok_or_else(|| {
             NodeError::new(
                 NodeErrorKind::Refused,
                 format!("no certificate of {}; messages to it are held", profile.name),
             )
         })?;
+        let asked = RoutingDefaults {
+            mode: question.mode,
+            policy: question.policy,
+            urgency: question.urgency,
+            ttl_seconds: None,
+        };
+        let wishes = self.wishes(asked, &profile, question.thread_id.as_ref());
         let ask = PlanRequest {
             peer: key,
-            mode: mode.or(profile.default_mode).unwrap_or(self.config.defaults.mode),
-            urgency: Urgency::Normal,
-            size: size.unwrap_or(4096),
+            mode: wishes.mode.value,
+            policy: wishes.policy.value,
+            urgency: wishes.urgency.value,
+            size: question.size.unwrap_or(4096),
             prefer: Vec::new(),
             fallback: Vec::new(),
-            without,
+            without: question.without,
         };
-        Ok(Reply::Plan(self.machine.plan(self.clock.now(), &ask)))
+        let mut plan = self.machine.plan(self.clock.now(), &ask);
+        wishes.explain(&mut plan);
+        Ok(Reply::Plan(plan))
     }
 
     fn key_export(&self, peer: Option<String>) -> Result<Reply, NodeError> {
@@ -271,12 +280,14 @@ impl Core {
 
     /// What would happen to a message of the outbox if it were sent now.
     fn plan_of(&self, entry: &OutboxEntry) -> RoutePlan {
+        let facts = Facts::of(entry);
         let ask = PlanRequest {
             peer: entry.to,
             mode: entry.mode,
+            policy: facts.policy,
             urgency: entry.urgency,
             size: usize::try_from(entry.size).unwrap_or(usize::MAX),
-            prefer: Facts::of(entry).prefer,
+            prefer: facts.prefer,
             fallback: Vec::new(),
             without: Vec::new(),
         };

@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use super::identity::Me;
 use crate::{
+    delivery::Policy,
     pgp::{self, Certificate, PgpError},
     wire::{
         BodyError, Content, Digest, Envelope, EnvelopeId, Metadata, Mode, Party, Payload, PayloadType, ReplyRoute,
@@ -22,6 +23,8 @@ pub(super) struct Draft {
     pub(super) in_reply_to: Option<EnvelopeId>,
     pub(super) urgency: Urgency,
     pub(super) mode: Mode,
+    /// Which paths are better; our own affair, so it is not in the envelope.
+    pub(super) policy: Policy,
     pub(super) ttl_seconds: u64,
     pub(super) max_retries: u32,
     pub(super) composed: Timestamp,

@@ -132,9 +132,11 @@ impl Core {
                 thread_id: draft.thread_id,
                 in_reply_to: draft.in_reply_to,
                 mode: Some(draft.mode),
+                policy: Some(draft.policy),
                 urgency: Some(draft.urgency),
                 ttl_seconds: Some(draft.ttl_seconds),
                 envelope_id: Some(draft.envelope_id),
+                by_person: true,
             },
         };
         let bytes = match serde_json::to_vec(&held) {

@@ -28,6 +28,7 @@ mod strangers;
 mod throttle;
 mod unseal;
 mod views;
+mod wishes;
 mod writer;
 
 pub use api::*;

@@ -11,8 +11,8 @@ use super::{
     views,
 };
 use crate::{
-    delivery::{Input, MessageState, Outgoing, TransportId},
-    identity::PeerProfile,
+    delivery::{Input, MessageState, Outgoing, Policy, TransportId},
+    identity::{PeerProfile, RoutingDefaults},
     pgp::Certificate,
     store::{MessageRecord, OutboxEntry, Store, StoreError},
     wire::{
@@ -32,6 +32,8 @@ const AHEAD_MS: i64 = 1000;
 pub(super) struct Facts {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) prefer: Vec<TransportId>,
+    #[serde(default)]
+    pub(super) policy: Policy,
 }
 
 impl Facts {
@@ -84,7 +86,14 @@ impl Core {
             );
             return Err(NodeError::new(NodeErrorKind::Invalid, text));
         }
-        let ttl_seconds = request.ttl_seconds.unwrap_or(self.config.defaults.ttl_seconds);
+        let asked = RoutingDefaults {
+            mode: request.mode,
+            policy: request.policy,
+            urgency: request.urgency,
+            ttl_seconds: request.ttl_seconds,
+        };
+        let wishes = self.wishes(asked, &peer, request.thread_id.as_ref());
+        let ttl_seconds = wishes.ttl_seconds.value;
         if ttl_seconds == 0 || ttl_seconds > limits::TTL_SECONDS_MAX {
             let text = format!("the time to live is 1 to {} seconds", limits::TTL_SECONDS_MAX);
             return Err(NodeError::new(NodeErrorKind::Invalid, text));
@@ -96,8 +105,9 @@ impl Core {
             content_type: request.content_type.unwrap_or_else(|| "text/plain".to_owned()),
             thread_id: request.thread_id,
             in_reply_to: request.in_reply_to,
-            urgency: request.urgency.unwrap_or_default(),
-            mode: request.mode.or(peer.default_mode).unwrap_or(self.config.defaults.mode),
+            urgency: wishes.urgency.value,
+            mode: wishes.mode.value,
+            policy: wishes.policy.value,
             ttl_seconds,
             max_retries: self.config.defaults.max_retries,
             composed: self.compose_time(),
@@ -176,6 +186,7 @@ impl Core {
             peer: to,
             kind: draft.kind.clone(),
             mode: draft.mode,
+            policy: draft.policy,
             urgency: draft.urgency,
             size: sealed.bytes.len(),
             composed: draft.composed,
@@ -239,6 +250,7 @@ impl Core {
             in_reply_to: None,
             urgency: Urgency::High,
             mode,
+            policy: Policy::default(),
             ttl_seconds: CONTROL_TTL_SECONDS,
             max_retries: 2,
             composed: self.clock.now().wall,
@@ -255,6 +267,7 @@ impl Core {
                     peer: to,
                     kind: draft.kind,
                     mode: draft.mode,
+                    policy: draft.policy,
                     urgency: draft.urgency,
                     size,
                     composed: draft.composed,
@@ -288,6 +301,7 @@ impl Core {
                     peer: entry.to,
                     kind: entry.kind,
                     mode: entry.mode,
+                    policy: facts.policy,
                     urgency: entry.urgency,
                     size: usize::try_from(entry.size).unwrap_or(usize::MAX),
                     composed: entry.composed,
@@ -352,7 +366,8 @@ fn record(draft: &Draft, to: Fingerprint, own_name: &str) -> MessageRecord {
 }
 
 fn outbox_entry(outgoing: &Outgoing, state: MessageState) -> OutboxEntry {
-    let facts = serde_json::to_vec(&Facts { prefer: outgoing.prefer.clone() }).unwrap_or_default();
+    let facts = Facts { prefer: outgoing.prefer.clone(), policy: outgoing.policy };
+    let facts = serde_json::to_vec(&facts).unwrap_or_default();
     let ttl_ms = i64::try_from(outgoing.ttl_seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
     OutboxEntry {
         envelope_id: outgoing.envelope_id,

@@ -14,7 +14,7 @@ use tokio::{sync::mpsc, task::AbortHandle};
 
 use super::{Event, NodeError, NodeErrorKind, NoticeLevel, Reply, TransportHealth, core::Core, handle::Answer};
 use crate::{
-    delivery::{Action, AttemptId, Input, PathHealth, Reason, ReasonKind, Retry, TransportId},
+    delivery::{Action, AttemptId, Capabilities, Input, PathHealth, Reason, ReasonKind, Retry, TransportId},
     transport::{
         Accepted, Context, Inbound, Route, Secret, SendError, Transport, TransportEvent, TransportState,
         registry::{self, TransportConfig},
@@ -41,6 +41,14 @@ struct Path {
     state: TransportState,
     received: u64,
     bytes_in: u64,
+}
+
+impl Path {
+    /// What the transport can do, with what the user knows better.
+    fn capabilities(&self) -> Capabilities {
+        let capabilities = self.transport.capabilities().clone();
+        Capabilities { cost: self.config.cost.unwrap_or(capabilities.cost), ..capabilities }
+    }
 }
 
 /// Starts and stops a transport one at a time: whoever has the turn brings about what is wanted by then, so that
@@ -148,7 +156,7 @@ impl Core {
     /// Tells the delivery machine of a transport's configuration.
     fn configure(&mut self, id: &TransportId) {
         let Some(path) = self.paths.running.get(id) else { return };
-        let (capabilities, config) = (path.transport.capabilities().clone(), &path.config);
+        let (capabilities, config) = (path.capabilities(), &path.config);
         let (priority, enabled) = (config.priority, config.enabled);
         self.drive(Input::Transport { id: id.clone(), capabilities, priority, enabled });
     }
@@ -434,7 +442,7 @@ fn view(path: &Path, measured: PathHealth) -> TransportHealth {
         state: path.state.clone(),
         address: path.transport.address().map(|address| SafeText::line(&address)),
         priority: path.config.priority,
-        capabilities: path.transport.capabilities().clone(),
+        capabilities: path.capabilities(),
         latency_ms: measured.latency_ms,
         recent_ms: measured.recent_ms,
         success: measured.success,

@@ -3,13 +3,13 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    Event, KeyEvent, KeyInfo, NodeError, NodeErrorKind, NoticeLevel, Peer, PeerAdd, Reply, core::Core, handle::Answer,
-    strangers::Strangers,
+    Event, KeyEvent, KeyInfo, NodeError, NodeErrorKind, NoticeLevel, Peer, PeerAdd, PeerDefaults, Reply, core::Core,
+    handle::Answer, strangers::Strangers,
 };
 use crate::{
     delivery::{Input, Reason, ReasonKind},
     home::StoredPeer,
-    identity::{LookupError, PeerBook, PeerName, PeerProfile, RouteEntry, TrustLevel},
+    identity::{LookupError, PeerBook, PeerName, PeerProfile, RouteEntry, RoutingDefaults, THREADS_MAX, TrustLevel},
     pgp::Certificate,
     wire::{Fingerprint, SafeText, Timestamp, limits},
 };
@@ -139,7 +139,8 @@ impl Core {
             fqid: profile.fqid.as_ref().map(|id| SafeText::line(id.as_str())),
             trust: profile.trust,
             routes: profile.routes.iter().map(|r| (r.transport.clone(), SafeText::line(&r.address))).collect(),
-            default_mode: profile.default_mode,
+            defaults: profile.defaults(),
+            threads: profile.threads.clone(),
             last_seen: profile.fingerprint.and_then(|key| self.people.last_seen.get(&key).copied()),
             conflict: profile.conflict,
             blocked: profile.blocked,
@@ -204,6 +205,7 @@ impl Core {
         let Some(peer) = profile.fingerprint else { return };
         let routes = profile.routes.iter().map(|r| (r.transport.clone(), r.address.clone())).collect();
         self.drive(Input::Peer { peer, routes });
+        self.drive(Input::Wary { peer, wary: profile.trust == TrustLevel::Untrusted });
         let hold = if profile.conflict.is_some() {
             Some(Reason::new(ReasonKind::KeyConflict, format!("{}'s key changed; compare and decide", profile.name)))
         } else if profile.blocked {
@@ -279,7 +281,7 @@ impl Core {
                 format!("a peer has at most {} routes", limits::PATHS_PER_PEER),
             ));
         }
-        profile.default_mode = add.default_mode.or(profile.default_mode);
+        profile.set_defaults(None, add.defaults.or(profile.defaults()));
         profile.request = false;
         Ok((profile, certificate))
     }
@@ -347,6 +349,24 @@ impl Core {
             Ok(profile) => self.answer_saved(profile, answer),
             Err(error) => answer.give(Err(error)),
         }
+    }
+
+    /// [`super::Command::PeerDefaults`].
+    pub(super) fn peer_defaults(&mut self, ask: PeerDefaults, answer: Answer) {
+        let PeerDefaults { peer, thread, set, clear } = ask;
+        self.change_peer(&peer, answer, |profile, _| {
+            let before = thread.as_ref().map_or(profile.defaults(), |thread| profile.thread_defaults(thread));
+            let kept = clear.into_iter().fold(before, RoutingDefaults::without);
+            if set.ttl_seconds.is_some_and(|n| n == 0 || n > limits::TTL_SECONDS_MAX) {
+                let text = format!("the time to live is 1 to {} seconds", limits::TTL_SECONDS_MAX);
+                return Err(NodeError::new(NodeErrorKind::Invalid, text));
+            }
+            if profile.set_defaults(thread, set.or(kept)) {
+                return Ok(());
+            }
+            let text = format!("{THREADS_MAX} threads with {} have defaults; clear some first", profile.name);
+            Err(NodeError::new(NodeErrorKind::Full, text))
+        });
     }
 
     /// [`super::Command::TrustSet`].

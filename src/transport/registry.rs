@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, Context, Transport, file, settings, tcp, websocket};
+use crate::delivery::Cost;
 
 /// One kind of transport.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +48,7 @@ pub fn kinds() -> &'static [Kind] {
 /// type: tcp
 /// enabled: true        # optional, true
 /// priority: 20         # optional, lower goes first; each kind has its own default
+/// cost: metered        # optional: free, shared or metered; each kind has its own default
 /// listen: 0.0.0.0:9999 # everything else belongs to the kind
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,6 +61,9 @@ pub struct TransportConfig {
     pub enabled: bool,
     /// Lower goes first.
     pub priority: u16,
+    /// What a message costs, if the user knows better than the kind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
     /// The settings of the kind.
     #[serde(flatten)]
     pub settings: serde_json::Map<String, serde_json::Value>,
@@ -67,7 +72,7 @@ pub struct TransportConfig {
 impl TransportConfig {
     /// An enabled transport of `kind` with the kind's own priority and no settings.
     pub fn new(kind: &str) -> Self {
-        Written { kind: kind.to_owned(), enabled: true, priority: None, settings: serde_json::Map::new() }.into()
+        Written { kind: kind.to_owned(), enabled: true, ..Written::default() }.into()
     }
 
     /// The same with `setting` set to `value`.
@@ -79,7 +84,7 @@ impl TransportConfig {
 }
 
 /// A configuration as a person writes it.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Written {
     #[serde(rename = "type")]
     kind: String,
@@ -87,6 +92,8 @@ struct Written {
     enabled: bool,
     #[serde(default)]
     priority: Option<u16>,
+    #[serde(default)]
+    cost: Option<Cost>,
     #[serde(flatten)]
     settings: serde_json::Map<String, serde_json::Value>,
 }
@@ -97,9 +104,9 @@ fn yes() -> bool {
 
 impl From<Written> for TransportConfig {
     fn from(written: Written) -> Self {
-        let Written { kind, enabled, priority, settings } = written;
+        let Written { kind, enabled, priority, cost, settings } = written;
         let priority = priority.unwrap_or_else(|| find(&kind).map_or(UNKNOWN_PRIORITY, |kind| kind.default_priority));
-        Self { kind, enabled, priority, settings }
+        Self { kind, enabled, priority, cost, settings }
     }
 }
 
@@ -147,12 +154,14 @@ mod tests {
     fn a_configuration_has_the_defaults_of_its_kind() {
         let config: TransportConfig = serde_saphyr::from_str("type: tcp\nlisten: 127.0.0.1:0\n").unwrap();
         assert!(config.enabled);
+        assert_eq!(config.cost, None);
         assert_eq!(config.priority, tcp::KIND.default_priority);
         assert_eq!(config.settings["listen"], "127.0.0.1:0");
         let config: TransportConfig =
-            serde_saphyr::from_str("type: file\nenabled: false\npriority: 7\nfolders: [/a, /b]\n").unwrap();
+            serde_saphyr::from_str("type: file\nenabled: false\npriority: 7\ncost: metered\nfolders: [/a, /b]\n")
+                .unwrap();
         assert!(!config.enabled);
-        assert_eq!(config.priority, 7);
+        assert_eq!((config.priority, config.cost), (7, Some(Cost::Metered)));
         assert_eq!(config.settings["folders"], serde_json::json!(["/a", "/b"]));
     }
 

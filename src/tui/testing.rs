@@ -86,7 +86,8 @@ pub(crate) fn peer(name: &str, key: u8, trust: TrustLevel) -> Peer {
         fqid: Some(SafeText::line(&format!("{name}@chef.skworld"))),
         trust,
         routes: vec![(transport("tcp"), SafeText::line("127.0.0.1:9999"))],
-        default_mode: None,
+        defaults: Default::default(),
+        threads: Default::default(),
         last_seen: Some(at(5_000)),
         conflict: None,
         blocked: false,
@@ -303,7 +304,7 @@ impl FakeNode {
                 let waiting = self.messages.values().flatten().filter(|m| !m.state.is_final() && !m.incoming());
                 Ok(Reply::Messages(waiting.cloned().collect()))
             }
-            Command::RouteExplain { .. } => Ok(Reply::Plan(plan())),
+            Command::RouteExplain(_) => Ok(Reply::Plan(plan())),
             Command::KeyExport { .. } => Ok(Reply::Certificate("-----BEGIN PGP".to_owned())),
             Command::TrustSet { peer, level } => {
                 let found = self.peers.iter_mut().find(|p| p.name.as_str() == peer).unwrap();
@@ -374,7 +375,8 @@ fn plan() -> RoutePlan {
     };
     let reason = Reason::new(ReasonKind::BreakerOpen, "breaker open, probed in 42 s");
     let skipped = vec![Skipped { transport: transport("relay"), reason }];
-    RoutePlan { mode: Mode::Failover, candidates: vec![candidate("noise", 92.5), candidate("file", 71.0)], skipped }
+    let candidates = vec![candidate("noise", 92.5), candidate("file", 71.0)];
+    RoutePlan { candidates, skipped, ..RoutePlan::default() }
 }
 
 /// A screen in memory over a node in memory.

@@ -13,6 +13,7 @@ mod durability;
 mod gate;
 mod hostile;
 mod nodes;
+mod policies;
 mod screen;
 #[allow(dead_code, reason = "who uses what depends on the transports that are built in")]
 mod servers;

@@ -131,18 +131,7 @@ impl TestNode {
 }
 
 pub(crate) fn request(to: &str, text: &str) -> SendRequest {
-    SendRequest {
-        to: to.to_owned(),
-        kind: None,
-        content: text.to_owned(),
-        content_type: None,
-        thread_id: None,
-        in_reply_to: None,
-        mode: None,
-        urgency: None,
-        ttl_seconds: None,
-        envelope_id: None,
-    }
+    SendRequest { to: to.to_owned(), content: text.to_owned(), ..SendRequest::default() }
 }
 
 /// Asks again and again until there is an answer. Polls: the condition may span two nodes, whose events have no

@@ -3,7 +3,10 @@
 use clap::Args;
 
 use super::values;
-use crate::wire::{EnvelopeId, Mode, ThreadId, Urgency};
+use crate::{
+    delivery::Policy,
+    wire::{EnvelopeId, Mode, ThreadId, Urgency},
+};
 
 /// Options of `send`.
 #[derive(Debug, Args)]
@@ -17,9 +20,13 @@ pub struct SendArgs {
     /// To whom: name, FQID or fingerprint
     #[arg(long, value_name = "NAME")]
     pub to: String,
-    /// How many paths it takes, and which
+    /// How many paths it takes, and which are allowed; as for policy, urgency and ttl, the default of the thread, the
+    /// peer or the configuration without it
     #[arg(long, value_parser = values::mode())]
     pub mode: Option<Mode>,
+    /// Which of the allowed paths is the best
+    #[arg(long, value_parser = values::policy())]
+    pub policy: Option<Policy>,
     /// The thread [default: general]
     #[arg(long, value_name = "THREAD")]
     pub thread: Option<ThreadId>,
@@ -30,7 +37,7 @@ pub struct SendArgs {
     #[arg(long, value_parser = values::urgency())]
     pub urgency: Option<Urgency>,
     /// Give up after so many seconds, at most 28 days
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=crate::wire::limits::TTL_SECONDS_MAX))]
+    #[arg(long, value_name = "SECONDS", value_parser = values::ttl())]
     pub ttl: Option<u64>,
     /// How long to wait for delivery; 0 returns once the message is safe in the outbox
     #[arg(long, value_name = "SECONDS", default_value_t = 3, value_parser = clap::value_parser!(u64).range(..=86_400))]

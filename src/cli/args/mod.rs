@@ -13,10 +13,10 @@ use clap::{Args, Parser, Subcommand};
 
 pub use keys::{ConflictChoice, KeysCommand};
 pub use messages::{HistoryArgs, ReceiveArgs, SearchArgs, SendArgs};
-pub use peer::{PeerAddArgs, PeerCommand};
+pub use peer::{PeerAddArgs, PeerCommand, ThreadCommand};
 pub use running::{ExplainArgs, QueueCommand, RouteCommand, ServeArgs, TransportCommand};
 pub use setup::InitArgs;
-pub use values::RouteArg;
+pub use values::{DefaultsArgs, DefaultsChange, RouteArg};
 
 /// What `--help` says at its end.
 const AFTER: &str = "\
@@ -78,6 +78,9 @@ pub enum Command {
     /// Peers: whom you write to, and where they are reached
     #[command(subcommand)]
     Peer(PeerCommand),
+    /// Threads: what their messages get
+    #[command(subcommand)]
+    Thread(ThreadCommand),
     /// Keys: list, exchange, trust, revoke
     #[command(subcommand)]
     Keys(KeysCommand),

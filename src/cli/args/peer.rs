@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::values::{self, RouteArg};
-use crate::wire::Mode;
+use super::values::{DefaultsArgs, DefaultsChange, RouteArg};
+use crate::wire::ThreadId;
 
 /// What can be done with peers. A peer is named by its name, its FQID or at least eight digits of its fingerprint.
 #[derive(Debug, Subcommand)]
@@ -18,6 +18,16 @@ pub enum PeerCommand {
     Show {
         /// Name, FQID or fingerprint
         peer: String,
+    },
+    /// Set what messages to a peer get that ask for nothing else
+    ///
+    /// A message's own options win, then the defaults of its thread (`skcomm thread set`), then these, then config.yml.
+    Set {
+        /// Name, FQID or fingerprint
+        peer: String,
+        /// The defaults
+        #[command(flatten)]
+        change: DefaultsChange,
     },
     /// Forget a peer; its messages stay
     Remove {
@@ -51,6 +61,23 @@ pub enum PeerCommand {
     },
 }
 
+/// What can be done with threads.
+#[derive(Debug, Subcommand)]
+pub enum ThreadCommand {
+    /// Set what messages in a thread with a peer get that ask for nothing else
+    ///
+    /// They win over the defaults of the peer (`skcomm peer set`) and of config.yml.
+    Set {
+        /// Name, FQID or fingerprint
+        peer: String,
+        /// The thread
+        thread: ThreadId,
+        /// The defaults
+        #[command(flatten)]
+        change: DefaultsChange,
+    },
+}
+
 /// Options of `peer add`.
 #[derive(Debug, Args)]
 pub struct PeerAddArgs {
@@ -66,7 +93,7 @@ pub struct PeerAddArgs {
     /// Where it is reached, over which of your transports; may be repeated, the first is preferred
     #[arg(long = "route", value_name = "TRANSPORT=ADDRESS")]
     pub routes: Vec<RouteArg>,
-    /// The mode for messages to it that name none
-    #[arg(long, value_parser = values::mode())]
-    pub mode: Option<Mode>,
+    /// What messages to it get that ask for nothing else
+    #[command(flatten)]
+    pub defaults: DefaultsArgs,
 }

@@ -6,8 +6,8 @@ use clap::{Args, Subcommand};
 
 use super::values;
 use crate::{
-    delivery::TransportId,
-    wire::{EnvelopeId, Fingerprint, Mode},
+    delivery::{Policy, TransportId},
+    wire::{EnvelopeId, Fingerprint, Mode, ThreadId, Urgency},
 };
 
 /// What can be done with what waits.
@@ -79,9 +79,18 @@ pub enum RouteCommand {
 pub struct ExplainArgs {
     /// To whom: name, FQID or fingerprint
     pub peer: String,
+    /// As if in this thread [default: general]
+    #[arg(long, value_name = "THREAD")]
+    pub thread: Option<ThreadId>,
     /// As if sent in this mode
     #[arg(long, value_parser = values::mode())]
     pub mode: Option<Mode>,
+    /// As if sent with this policy
+    #[arg(long, value_parser = values::policy())]
+    pub policy: Option<Policy>,
+    /// As if of this urgency
+    #[arg(long, value_parser = values::urgency())]
+    pub urgency: Option<Urgency>,
     /// As if these transports were dead
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub without: Vec<TransportId>,

@@ -1,10 +1,13 @@
 //! Values that need more than their type to be read.
 
-use clap::builder::{PossibleValuesParser, TypedValueParser as _, ValueParser};
+use clap::{
+    Args,
+    builder::{PossibleValuesParser, TypedValueParser as _, ValueParser},
+};
 
 use crate::{
-    delivery::TransportId,
-    identity::TrustLevel,
+    delivery::{Policy, TransportId},
+    identity::{RoutingDefault, RoutingDefaults, TrustLevel},
     wire::{Mode, Urgency},
 };
 
@@ -34,6 +37,56 @@ impl std::str::FromStr for RouteArg {
 pub(super) fn mode() -> ValueParser {
     let names = PossibleValuesParser::new(["failover", "broadcast", "stealth", "speed"]);
     names.try_map(|name| name.parse::<Mode>()).into()
+}
+
+pub(super) fn policy() -> ValueParser {
+    let names = PossibleValuesParser::new(Policy::ALL.map(Policy::as_str));
+    names.try_map(|name| name.parse::<Policy>()).into()
+}
+
+fn default_name() -> ValueParser {
+    let named = |name: String| RoutingDefault::ALL.into_iter().find(|which| which.as_str() == name);
+    let names = PossibleValuesParser::new(RoutingDefault::ALL.map(RoutingDefault::as_str));
+    names.try_map(move |name| named(name).ok_or_else(|| std::io::Error::other("not a default"))).into()
+}
+
+pub(super) fn ttl() -> ValueParser {
+    clap::value_parser!(u64).range(1..=crate::wire::limits::TTL_SECONDS_MAX).into()
+}
+
+/// What messages get that ask for nothing else.
+#[derive(Clone, Debug, Args)]
+pub struct DefaultsArgs {
+    /// How many paths they take, and which are allowed
+    #[arg(long, value_parser = mode())]
+    pub mode: Option<Mode>,
+    /// Which of the allowed paths is the best
+    #[arg(long, value_parser = policy())]
+    pub policy: Option<Policy>,
+    /// How much they matter
+    #[arg(long, value_parser = urgency())]
+    pub urgency: Option<Urgency>,
+    /// Given up after so many seconds, at most 28 days
+    #[arg(long, value_name = "SECONDS", value_parser = ttl())]
+    pub ttl: Option<u64>,
+}
+
+/// A change of what messages get that ask for nothing else.
+#[derive(Clone, Debug, Args)]
+pub struct DefaultsChange {
+    /// What to set
+    #[command(flatten)]
+    pub set: DefaultsArgs,
+    /// Unset these, so that the next more general default applies again
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = default_name())]
+    pub clear: Vec<RoutingDefault>,
+}
+
+impl DefaultsArgs {
+    /// As the node takes them.
+    pub fn defaults(&self) -> RoutingDefaults {
+        RoutingDefaults { mode: self.mode, policy: self.policy, urgency: self.urgency, ttl_seconds: self.ttl }
+    }
 }
 
 pub(super) fn urgency() -> ValueParser {

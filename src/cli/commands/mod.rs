@@ -50,6 +50,7 @@ pub(super) async fn run(cli: Cli, out: &mut Out) -> Result<Outcome, CliError> {
 async fn with_node(session: &mut Session, command: Command, out: &mut Out) -> Result<Outcome, CliError> {
     match command {
         Command::Peer(args) => peer::run(session, args, out).await,
+        Command::Thread(args) => peer::thread(session, args, out).await,
         Command::Keys(args) => keys::run(session, args, out).await,
         Command::Send(args) if args.lines => lines::run(session, args, out).await,
         Command::Send(args) => send::run(session, args, out).await,

@@ -2,7 +2,7 @@
 
 use crate::{
     cli::{
-        args::{PeerAddArgs, PeerCommand, RouteArg},
+        args::{DefaultsChange, PeerAddArgs, PeerCommand, RouteArg, ThreadCommand},
         complain, input,
         out::Out,
         outcome::{CliError, Outcome},
@@ -10,10 +10,11 @@ use crate::{
         show,
         table::{self, Table},
     },
-    node::{Command, Peer, PeerAdd, Reply},
+    identity::RoutingDefaults,
+    node::{Command, Peer, PeerAdd, PeerDefaults, Reply},
     pgp::fingerprint_words,
     transport::registry::TransportConfig,
-    wire::{Mode, limits},
+    wire::{ThreadId, limits},
 };
 
 pub(super) async fn run(session: &Session, command: PeerCommand, out: &mut Out) -> Result<Outcome, CliError> {
@@ -21,6 +22,7 @@ pub(super) async fn run(session: &Session, command: PeerCommand, out: &mut Out) 
         PeerCommand::Add(args) => return add(session, args, out).await,
         PeerCommand::List => return list(session, out).await,
         PeerCommand::Show { peer } => return show_one(session, peer, out).await,
+        PeerCommand::Set { peer, change } => return set(session, peer, None, change, out).await,
         PeerCommand::Remove { peer } => {
             session.call(Command::PeerRemove { peer: peer.clone() }).await?;
             if !out.json() {
@@ -62,9 +64,42 @@ async fn add(session: &Session, args: PeerAddArgs, out: &mut Out) -> Result<Outc
         certificate,
         fqid: args.fqid,
         routes: args.routes.into_iter().map(|route| (route.transport, route.address)).collect(),
-        default_mode: args.mode,
+        defaults: args.defaults.defaults(),
     };
     change(session, Command::PeerAdd(add), out).await
+}
+
+/// `thread`: what the messages of a thread get.
+pub(super) async fn thread(session: &Session, command: ThreadCommand, out: &mut Out) -> Result<Outcome, CliError> {
+    let ThreadCommand::Set { peer, thread, change } = command;
+    set(session, peer, Some(thread), change, out).await
+}
+
+async fn set(
+    session: &Session,
+    peer: String,
+    thread: Option<ThreadId>,
+    args: DefaultsChange,
+    out: &mut Out,
+) -> Result<Outcome, CliError> {
+    let (set, clear) = (args.set.defaults(), args.clear);
+    if set.is_empty() && clear.is_empty() {
+        let text = "nothing to set: give --mode, --policy, --urgency, --ttl or --clear NAME";
+        return Err(CliError::Input(text.to_owned()));
+    }
+    change(session, Command::PeerDefaults(PeerDefaults { peer, thread, set, clear }), out).await
+}
+
+/// Defaults in words; none where there are none.
+fn defaults(said: &RoutingDefaults) -> Option<String> {
+    let parts = [
+        said.mode.map(|mode| format!("mode {}", mode.as_str())),
+        said.policy.map(|policy| format!("policy {policy}")),
+        said.urgency.map(|urgency| format!("urgency {}", urgency.as_str())),
+        said.ttl_seconds.map(|ttl| format!("ttl {ttl} s")),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
 }
 
 /// Makes our own end of a route ready: a transport that every home may have, a watched folder. Says what it did.
@@ -158,13 +193,16 @@ fn details(out: &mut Out, peer: &Peer) -> Result<(), CliError> {
             ("key", peer.key.as_ref().map(|key| key.algorithms.to_string())),
             ("expires", peer.key.as_ref().and_then(|key| key.expires).map(show::time)),
             ("new key", peer.conflict.map(|key| key.grouped())),
-            ("mode", peer.default_mode.map(Mode::as_str).map(str::to_owned)),
+            ("defaults", defaults(&peer.defaults)),
             ("last seen", peer.last_seen.map(show::time)),
             ("notes", (!notes.is_empty()).then_some(notes)),
         ],
     )?;
     for (transport, address) in &peer.routes {
         out.line(format!("  route  {transport} = {address}"))?;
+    }
+    for (thread, said) in &peer.threads {
+        out.line(format!("  thread {thread}: {}", defaults(said).unwrap_or_default()))?;
     }
     for event in &peer.history {
         out.line(format!("  {}  {}", show::time(event.at), event.what))?;

@@ -9,13 +9,14 @@ use crate::{
         show,
     },
     delivery::AttemptOutcome,
-    node::{Command, Reply, RoutePlan},
+    node::{Command, Reply, RoutePlan, RouteQuestion},
     wire::EnvelopeId,
 };
 
 pub(super) async fn run(session: &Session, command: RouteCommand, out: &mut Out) -> Result<Outcome, CliError> {
-    let RouteCommand::Explain(ExplainArgs { peer, mode, without, size }) = command;
-    let plan = match session.call(Command::RouteExplain { peer, mode, without, size }).await? {
+    let RouteCommand::Explain(ExplainArgs { peer, thread, mode, policy, urgency, without, size }) = command;
+    let question = RouteQuestion { peer, thread_id: thread, mode, policy, urgency, without, size };
+    let plan = match session.call(Command::RouteExplain(question)).await? {
         Reply::Plan(plan) => plan,
         other => return Err(unexpected(&other)),
     };
@@ -28,7 +29,18 @@ pub(super) async fn run(session: &Session, command: RouteCommand, out: &mut Out)
 }
 
 fn print(plan: &RoutePlan, out: &mut Out) -> Result<(), CliError> {
-    out.line(format!("mode {}", plan.mode.as_str()))?;
+    let said = |what: &str| plan.decided.iter().find(|(name, _)| name.as_str() == what).map(|(_, by)| by.to_string());
+    let told = |what: &str, value: &str| match said(what) {
+        Some(by) => format!("{what} {value} (by {by})"),
+        None => format!("{what} {value}"),
+    };
+    let mut head = vec![
+        told("mode", plan.mode.as_str()),
+        told("policy", plan.policy.as_str()),
+        told("urgency", plan.urgency.as_str()),
+    ];
+    head.extend(said("ttl").map(|ttl| format!("ttl {ttl}")));
+    out.line(head.join(", "))?;
     if plan.candidates.is_empty() {
         out.line("no usable path: the message would wait; see below why, and `skcomm peer add --route` for more")?;
     }

@@ -1,6 +1,6 @@
 //! `send`: one message.
 
-use std::{path::Path, time::Duration};
+use std::{io::IsTerminal as _, path::Path, time::Duration};
 
 use tokio::time::Instant;
 
@@ -53,15 +53,17 @@ async fn text(args: &SendArgs) -> Result<String, CliError> {
 pub(super) fn request(args: &SendArgs, content: String) -> SendRequest {
     SendRequest {
         to: args.to.clone(),
-        kind: None,
         content,
-        content_type: None,
         thread_id: args.thread.clone(),
         in_reply_to: args.reply_to,
         mode: args.mode,
+        policy: args.policy,
         urgency: args.urgency,
         ttl_seconds: args.ttl,
         envelope_id: Some(EnvelopeId::from_random(rand::random())),
+        // Whoever runs this at a terminal is a person; agents and scripts have none.
+        by_person: !args.lines && std::io::stdin().is_terminal(),
+        ..SendRequest::default()
     }
 }
 

@@ -3,6 +3,7 @@
 mod acks;
 mod failover;
 mod holding;
+mod policies;
 mod properties;
 mod queues;
 mod waiting;
@@ -71,6 +72,7 @@ pub(super) fn message(n: u64) -> Outgoing {
         peer: peer(1),
         kind: PayloadType::Message,
         mode: Mode::Failover,
+        policy: Policy::default(),
         urgency: Urgency::Normal,
         size: 1_000,
         composed: Timestamp::from_unix_ms(START_MS),

@@ -209,6 +209,7 @@ impl World {
         let out = Outgoing {
             peer: peer(to),
             mode: [Mode::Failover, Mode::Broadcast, Mode::Stealth, Mode::Speed][usize::from(mode)],
+            policy: Policy::ALL[self.submitted.len() % Policy::ALL.len()],
             urgency: [Urgency::Low, Urgency::Normal, Urgency::High, Urgency::Critical][usize::from(urgency)],
             composed: self.bench.now().wall,
             wants_ack: !control,

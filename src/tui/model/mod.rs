@@ -257,11 +257,13 @@ impl Model {
         summary.map_or_else(|| key.short(), |c| format!("{} ({})", key.short(), c.peer_name))
     }
 
-    /// The way the next message of a conversation goes: as chosen there, else the peer's default, else failover.
+    /// The way the next message of a conversation goes: as chosen there, else the thread's or the peer's default, else
+    /// failover.
     pub fn mode_for(&self, conversation: &Conversation) -> Mode {
         let chosen = self.views.get(conversation).and_then(|view| view.composer.mode);
-        let default = || self.peer_of(&conversation.peer).and_then(|peer| peer.default_mode);
-        chosen.or_else(default).unwrap_or_default()
+        let peer = || self.peer_of(&conversation.peer);
+        let of_thread = || peer().and_then(|peer| peer.threads.get(&conversation.thread_id)?.mode);
+        chosen.or_else(of_thread).or_else(|| peer().and_then(|peer| peer.defaults.mode)).unwrap_or_default()
     }
 
     /// Peers whose key wants to change and waits for the user's word.

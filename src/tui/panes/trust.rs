@@ -156,7 +156,7 @@ impl Lines<'_> {
         if peer.routes.is_empty() {
             self.tell_as(Role::StateHeld, "none", "messages wait until a route is added");
         }
-        if let Some(mode) = peer.default_mode {
+        if let Some(mode) = peer.defaults.mode {
             self.tell("mode", words::mode(mode));
         }
     }

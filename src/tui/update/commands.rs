@@ -3,7 +3,7 @@
 use super::{Effect, Effects, Tag, composer, conversation, demo, lists, peers, pickers, search, timers};
 use crate::{
     delivery::TransportId,
-    node::{Breaker, Command, NoticeLevel},
+    node::{Breaker, Command, NoticeLevel, RouteQuestion},
     tui::{
         command::{Cmd, Query},
         model::{Confirm, Confirmed, Focus, LogView, Model, Overlay, PeerForm, Whose},
@@ -164,8 +164,10 @@ fn explain(model: &mut Model, mode: Option<Mode>, out: &mut Effects) {
     let name = peer.name.as_str().to_owned();
     let size = model.view().map(|view| view.composer.size().0).filter(|size| *size > 0);
     let mode = mode.or_else(|| model.current().map(|c| model.mode_for(c)));
+    let thread_id = model.current().map(|conversation| conversation.thread_id.clone());
     show(model, Overlay::Plan { peer: name.clone(), plan: None, top: 0 });
-    let command = Command::RouteExplain { peer: name.clone(), mode, without: Vec::new(), size };
+    let command =
+        Command::RouteExplain(RouteQuestion { peer: name.clone(), thread_id, mode, size, ..Default::default() });
     out.push(Effect::Call(Tag::Plan(name), command));
 }
 

@@ -58,15 +58,15 @@ pub(super) fn send(model: &mut Model, out: &mut Effects) {
     view.composer.unsaved_since = Some(clock);
     let request = SendRequest {
         to: conversation.peer.to_string(),
-        kind: None,
         content,
-        content_type: None,
         thread_id: Some(conversation.thread_id.clone()),
         in_reply_to: view.composer.reply_to.take(),
         mode,
-        urgency: Some(view.composer.urgency),
-        ttl_seconds: None,
+        // What nobody chose is left to the defaults of thread and peer.
+        urgency: Some(view.composer.urgency).filter(|urgency| *urgency != Urgency::Normal),
         envelope_id: Some(envelope_id),
+        by_person: true,
+        ..SendRequest::default()
     };
     // Urgency is for one message; a mode stays until it is changed.
     view.composer.urgency = Urgency::Normal;

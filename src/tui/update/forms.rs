@@ -62,7 +62,7 @@ fn add(form: &mut PeerForm, certificate: Option<String>, out: &mut Effects) {
         }
     }
     let fqid = Some(text(1)).filter(|fqid| !fqid.is_empty());
-    let command = Command::PeerAdd(PeerAdd { name, certificate, fqid, routes, default_mode: None });
+    let command = Command::PeerAdd(PeerAdd { name, certificate, fqid, routes, ..PeerAdd::default() });
     out.push(Effect::Call(Tag::PeerAdd, command));
 }
 
