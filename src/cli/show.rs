@@ -95,6 +95,10 @@ pub(super) fn transport_state(health: &TransportHealth) -> String {
         TransportState::Down { reason, retry_in_ms: None } => told("down", reason),
         TransportState::Disabled { reason } => told("disabled", reason),
     };
+    let state = match health.opens {
+        Some(opens) => format!("{state}; outside its call windows until {}", time(opens)),
+        None => state,
+    };
     match &health.breaker {
         Breaker::Open { cooldown_ms, .. } => format!("{state}; resting for {} s", cooldown_ms.div_ceil(1000)),
         Breaker::HalfOpen => format!("{state}; being tried"),

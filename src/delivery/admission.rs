@@ -104,7 +104,7 @@ impl Machine {
             self.place(id, Place::Held);
             return self.set_state(id, MessageState::Held { reason });
         }
-        let choice = self.choose(now.mono, &Ask::new_round(message));
+        let choice = self.choose(now, &Ask::new_round(message));
         if choice.ranked.is_empty() {
             self.wait_for_paths(now, id, &choice, None);
         } else {

@@ -79,6 +79,7 @@ impl Carrier {
             priority: self.priority,
             enabled: self.enabled,
             up: self.is_up(),
+            opens: None,
             flapping: self.is_flapping(now.mono, config),
             latency_ms: self.meter.latency(),
             recent_ms: self.meter.recent.iter().copied().collect(),

@@ -8,6 +8,7 @@ use super::{
     message::Message,
     peer::Peer,
     policy,
+    schedule::{Closed, Schedule},
     score::{self, Facts},
 };
 use crate::{
@@ -22,6 +23,7 @@ pub(super) struct Ask<'a> {
     policy: Policy,
     urgency: Urgency,
     size: usize,
+    control: bool,
     prefer: &'a [TransportId],
     fallback: &'a [TransportId],
     /// Left out for the sake of the question.
@@ -57,6 +59,7 @@ impl<'a> Ask<'a> {
             policy: out.policy,
             urgency: out.urgency,
             size: out.size,
+            control: !out.wants_ack,
             prefer: &out.prefer,
             fallback: &out.fallback,
             without: &[],
@@ -73,6 +76,7 @@ impl<'a> Ask<'a> {
             policy: ask.policy,
             urgency: ask.urgency,
             size: ask.size,
+            control: false,
             prefer: &ask.prefer,
             fallback: &ask.fallback,
             without: &ask.without,
@@ -95,6 +99,7 @@ pub(super) enum Bar {
     Leaks,
     TooSlow,
     Refused { reason: Reason },
+    Closed { until: Duration, bulk: bool, told: String },
     Breaker { reason: Option<Reason>, until: Option<Duration> },
     Resting { reason: Reason, until: Duration },
 }
@@ -104,14 +109,16 @@ pub(super) enum Bar {
 pub(super) enum Scope {
     /// Every message; time or the transport lifts it.
     Path,
-    /// This message (or those like it); only a change of the configuration lifts it.
+    /// This message (or those like it); only a change of the configuration lifts it, unless it has a time.
     Message,
 }
 
 impl Bar {
     pub(super) fn scope(&self) -> Scope {
         match self {
-            Self::TooLarge { .. } | Self::Leaks | Self::Refused { .. } => Scope::Message,
+            Self::TooLarge { .. } | Self::Leaks | Self::Refused { .. } | Self::Closed { bulk: true, .. } => {
+                Scope::Message
+            }
             _ => Scope::Path,
         }
     }
@@ -120,7 +127,7 @@ impl Bar {
     pub(super) fn until(&self) -> Option<Duration> {
         match self {
             Self::Down { until, .. } | Self::Breaker { until, .. } => *until,
-            Self::Resting { until, .. } => Some(*until),
+            Self::Resting { until, .. } | Self::Closed { until, .. } => Some(*until),
             _ => None,
         }
     }
@@ -135,6 +142,7 @@ impl Bar {
             Self::Down { reason, .. } | Self::Refused { reason } | Self::Resting { reason, .. } => reason.clone(),
             Self::TooLarge { max } => Reason::new(ReasonKind::TooLarge, format!("carries at most {max} bytes")),
             Self::Leaks => Reason::new(ReasonKind::LeaksTooMuch, "gives away who talks to whom"),
+            Self::Closed { told, .. } => Reason::new(Closed::KIND, told),
             Self::TooSlow => Reason::new(ReasonKind::TooSlow, "a faster path is there"),
             Self::Breaker { reason, until } => {
                 let what = if until.is_some() { "circuit open" } else { "circuit half open, a probe decides" };
@@ -177,12 +185,19 @@ pub(super) struct Choice {
 impl Choice {
     /// Whether nothing but a change of the configuration can open a path.
     pub(super) fn is_hopeless(&self) -> bool {
-        self.ranked.is_empty() && self.barred.iter().all(|(_, bar)| bar.scope() == Scope::Message)
+        let for_good = |bar: &Bar| bar.scope() == Scope::Message && bar.until().is_none();
+        self.ranked.is_empty() && self.barred.iter().all(|(_, bar)| for_good(bar))
     }
 
     /// Whether other messages like this one are barred just as well.
     pub(super) fn bars_everyone(&self) -> bool {
         self.ranked.is_empty() && self.barred.iter().all(|(_, bar)| bar.scope() == Scope::Path)
+    }
+
+    /// Whether it waits for the hours of a path that others may take now.
+    pub(super) fn waits_for_hours(&self) -> bool {
+        let hours = |bar: &Bar| matches!(bar, Bar::Closed { bulk: true, .. });
+        self.ranked.is_empty() && self.barred.iter().any(|(_, bar)| hours(bar))
     }
 
     /// When the first bar lifts by itself.
@@ -209,7 +224,7 @@ impl Choice {
 impl Machine {
     /// Which paths a message would take now, and why. Changes nothing.
     pub fn plan(&self, now: Now, ask: &PlanRequest) -> RoutePlan {
-        let choice = self.choose(now.mono, &Ask::plan(ask));
+        let choice = self.choose(now, &Ask::plan(ask));
         let candidates = choice.ranked.into_iter().map(|path| Candidate {
             transport: path.via,
             address: SafeText::line(&path.address),
@@ -228,7 +243,7 @@ impl Machine {
         }
     }
 
-    pub(super) fn choose(&self, now: Duration, ask: &Ask<'_>) -> Choice {
+    pub(super) fn choose(&self, now: Now, ask: &Ask<'_>) -> Choice {
         let mut choice = Choice::default();
         let Some(peer) = self.peers.get(&ask.peer) else { return choice };
         let priorities: BTreeSet<u16> =
@@ -246,7 +261,7 @@ impl Machine {
                 continue;
             }
             let behind = priorities.range(..carrier.priority).count();
-            let parts = score::parts(&Facts { place, behind, ..self.facts(now, ask, peer, via, carrier) });
+            let parts = score::parts(&Facts { place, behind, ..self.facts(now.mono, ask, peer, via, carrier) });
             let score = parts.iter().map(|(_, share)| share).sum();
             choice.ranked.push(Ranked { via: via.clone(), address: address.clone(), score, parts });
         }
@@ -260,12 +275,15 @@ impl Machine {
         choice
     }
 
-    fn bar(&self, now: Duration, ask: &Ask<'_>, peer: &Peer, via: &TransportId, carrier: &Carrier) -> Option<Bar> {
+    fn bar(&self, now: Now, ask: &Ask<'_>, peer: &Peer, via: &TransportId, carrier: &Carrier) -> Option<Bar> {
         if ask.without.contains(via) {
             return Some(Bar::LeftOut);
         }
-        if ask.size > carrier.capabilities.max_frame {
-            return Some(Bar::TooLarge { max: carrier.capabilities.max_frame });
+        let schedule = self.schedules.get(via);
+        let most = schedule.and_then(|schedule| schedule.max_bytes).unwrap_or(usize::MAX);
+        let max = most.min(carrier.capabilities.max_frame);
+        if ask.size > max {
+            return Some(Bar::TooLarge { max });
         }
         if ask.mode == Mode::Stealth && !carrier.capabilities.stealthy() {
             return Some(Bar::Leaks);
@@ -273,13 +291,18 @@ impl Machine {
         if let Some((_, reason)) = ask.never.iter().find(|(id, _)| id == via) {
             return Some(Bar::Refused { reason: reason.clone() });
         }
-        self.path_bar(now, peer, via, carrier, ask.fresh)
+        let barred = self.path_bar(now, peer, via, carrier, ask.fresh);
+        barred.or_else(|| {
+            let schedule = schedule?;
+            let closed = schedule.closed(now.wall, ask.size, ask.urgency, ask.control)?;
+            Some(closed_bar(now, schedule, &closed))
+        })
     }
 
     /// What bars a path for every message.
     pub(super) fn path_bar(
         &self,
-        now: Duration,
+        now: Now,
         peer: &Peer,
         via: &TransportId,
         carrier: &Carrier,
@@ -299,8 +322,13 @@ impl Machine {
             let (reason, until) = (carrier.switch.reason().cloned(), carrier.switch.open_until());
             return Some(Bar::Breaker { reason, until });
         }
-        let rest = peer.paths.get(via)?.resting(now, fresh, &self.config)?;
-        Some(Bar::Resting { reason: rest.reason.clone(), until: rest.until })
+        let rest = peer.paths.get(via).and_then(|path| path.resting(now.mono, fresh, &self.config));
+        if let Some(rest) = rest {
+            return Some(Bar::Resting { reason: rest.reason.clone(), until: rest.until });
+        }
+        let schedule = self.schedules.get(via)?;
+        let closed = schedule.closed(now.wall, 0, Urgency::Critical, true)?;
+        Some(closed_bar(now, schedule, &closed))
     }
 
     fn facts(&self, now: Duration, ask: &Ask<'_>, peer: &Peer, via: &TransportId, carrier: &Carrier) -> Facts {
@@ -364,4 +392,10 @@ impl Machine {
         let slow: Vec<Ranked> = slow;
         choice.barred.extend(slow.into_iter().map(|path| (path.via, Bar::TooSlow)));
     }
+}
+
+fn closed_bar(now: Now, schedule: &Schedule, closed: &Closed) -> Bar {
+    let wait = u64::try_from(closed.opens.ms_since(now.wall)).unwrap_or(0);
+    let until = now.mono.saturating_add(Duration::from_millis(wait));
+    Bar::Closed { until, bulk: closed.bulk, told: schedule.describe(closed) }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AttemptRecord, Capabilities, MessageState, Policy, Reason, TransportId};
+use super::{AttemptRecord, Capabilities, MessageState, Policy, Reason, Schedule, TransportId};
 use crate::wire::{EnvelopeId, Fingerprint, Mode, PayloadType, SafeText, Timestamp, Urgency};
 
 /// The present, as the driver hands it in.
@@ -185,6 +185,14 @@ pub enum Input {
         priority: u16,
         /// Whether the user has it switched on.
         enabled: bool,
+    },
+    /// When a transport may be used; replaces what was known. Without it, always. Given before [`Input::Transport`] it
+    /// holds from the first message on.
+    Schedule {
+        /// Which.
+        id: TransportId,
+        /// When, and for what.
+        schedule: Schedule,
     },
     /// A transport is ready (or ready in part).
     TransportUp {

@@ -336,7 +336,7 @@ impl Machine {
         let (idle, control) = (message.live.is_empty(), message.is_control());
         let mut to = None;
         if wanted > 0 {
-            let choice = self.choose(now.mono, &Ask::rest_of_round(message));
+            let choice = self.choose(now, &Ask::rest_of_round(message));
             for path in choice.ranked.into_iter().take(wanted) {
                 to.get_or_insert_with(|| path.via.clone());
                 self.begin_attempt(now, id, path);
@@ -379,7 +379,7 @@ impl Machine {
         }
         let step = message.rounds - 1;
         let Some(message) = self.messages.get(&id) else { return };
-        let choice = self.choose(now.mono, &Ask::new_round(message));
+        let choice = self.choose(now, &Ask::new_round(message));
         if choice.ranked.is_empty() {
             return self.wait_for_paths(now, id, &choice, last);
         }
@@ -415,7 +415,7 @@ impl Machine {
         let Some(message) = self.messages.get(&envelope).filter(|message| message.place == Place::Active) else {
             return;
         };
-        let choice = self.choose(now.mono, &Ask::rest_of_round(message));
+        let choice = self.choose(now, &Ask::rest_of_round(message));
         if choice.ranked.is_empty() {
             if let Some(attempt) = self.attempts.get_mut(&id) {
                 attempt.stalled = false;

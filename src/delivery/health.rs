@@ -21,6 +21,8 @@ pub struct PathHealth {
     pub enabled: bool,
     /// Whether it said it is ready.
     pub up: bool,
+    /// When its call windows open; none while they are open.
+    pub opens: Option<Timestamp>,
     /// Whether it goes up and down so often that it is used only where nothing else is left.
     pub flapping: bool,
     /// Smoothed milliseconds from send to ack (to acceptance, or of a probe, before any ack).

@@ -8,7 +8,7 @@ use std::{
 use rand::{SeedableRng, rngs::StdRng};
 
 use super::{
-    Action, AttemptId, AttemptRecord, Config, Input, MessageState, Now, PathHealth, QueueCounts, TransportId,
+    Action, AttemptId, AttemptRecord, Config, Input, MessageState, Now, PathHealth, QueueCounts, Schedule, TransportId,
     carrier::Carrier,
     message::{Attempt, Message},
     peer::Peer,
@@ -26,6 +26,8 @@ pub struct Machine {
     pub(super) attempts: BTreeMap<AttemptId, Attempt>,
     pub(super) peers: BTreeMap<Fingerprint, Peer>,
     pub(super) carriers: BTreeMap<TransportId, Carrier>,
+    /// When transports may be used that may not be used always.
+    pub(super) schedules: BTreeMap<TransportId, Schedule>,
     /// Which peers have a route over a transport.
     pub(super) routed: BTreeMap<TransportId, BTreeSet<Fingerprint>>,
     /// Final messages, the oldest first, kept for late acks.
@@ -56,6 +58,7 @@ impl Machine {
             attempts: BTreeMap::new(),
             peers: BTreeMap::new(),
             carriers: BTreeMap::new(),
+            schedules: BTreeMap::new(),
             routed: BTreeMap::new(),
             finals: VecDeque::new(),
             low: BTreeSet::new(),
@@ -75,6 +78,9 @@ impl Machine {
     /// Monotonic time that runs backwards is taken as standing still.
     pub fn handle(&mut self, now: Now, input: Input) -> Vec<Action> {
         let now = self.observe_clocks(now);
+        if self.out.iter().any(|action| matches!(action, Action::ClockJump { .. })) {
+            self.windows_moved();
+        }
         // First what happened, then what did not: an ack that came in while the driver was busy must be seen
         // before the alarm that was to miss it.
         self.take(now, input);
@@ -96,7 +102,11 @@ impl Machine {
 
     /// How every transport does, by name.
     pub fn health(&self, now: Now) -> Vec<PathHealth> {
-        self.carriers.iter().map(|(id, carrier)| carrier.health(id, now, &self.config)).collect()
+        let one = |(id, carrier): (&TransportId, &Carrier)| PathHealth {
+            opens: self.schedules.get(id).and_then(|schedule| schedule.opens(now.wall)),
+            ..carrier.health(id, now, &self.config)
+        };
+        self.carriers.iter().map(one).collect()
     }
 
     /// Where a message stands; none when it was never known or is forgotten.
@@ -135,6 +145,7 @@ impl Machine {
             Input::Transport { id, capabilities, priority, enabled } => {
                 self.transport(now, id, capabilities, priority, enabled);
             }
+            Input::Schedule { id, schedule } => self.schedule(now, id, schedule),
             Input::TransportUp { id } => self.transport_up(now, id),
             Input::TransportDown { id, reason, retry_in } => self.transport_down(now, id, reason, retry_in),
             Input::TransportGone { id } => self.transport_gone(now, id),

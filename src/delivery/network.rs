@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Action, AttemptId, Capabilities, Machine, Now, Reason, ReasonKind, TransportId,
+    Action, AttemptId, Capabilities, Machine, Now, Reason, ReasonKind, Schedule, TransportId,
     carrier::{Carrier, Status},
     timer::Timer,
 };
@@ -101,6 +101,34 @@ impl Machine {
         self.touch_now(&id);
     }
 
+    pub(super) fn schedule(&mut self, now: Now, id: TransportId, schedule: Schedule) {
+        if schedule == Schedule::default() {
+            self.schedules.remove(&id);
+        } else {
+            self.schedules.insert(id.clone(), schedule);
+        }
+        for peer in self.served(&id) {
+            self.unshelve(now, peer);
+            self.came_back(peer);
+        }
+        self.windows_moved();
+        if self.carriers.contains_key(&id) {
+            self.touch_now(&id);
+        }
+    }
+
+    /// Windows open at other times than was reckoned, because they or the clock were changed: who waits for one looks
+    /// again.
+    pub(super) fn windows_moved(&mut self) {
+        let waiting = self.peers.iter().filter(|(_, peer)| !peer.dated.is_empty() || !peer.blocked.is_empty());
+        let waiting: Vec<(Fingerprint, Vec<_>)> =
+            waiting.map(|(id, peer)| (*id, peer.dated.values().copied().collect())).collect();
+        for (peer, dated) in waiting {
+            dated.into_iter().for_each(|id| self.make_ready(id));
+            self.dirty.insert(peer);
+        }
+    }
+
     fn served(&self, id: &TransportId) -> Vec<Fingerprint> {
         let peers = self.routed.get(id).into_iter().flatten();
         peers.filter(|peer| self.peers.get(peer).is_some_and(|peer| !peer.all.is_empty())).copied().collect()
@@ -147,6 +175,7 @@ impl Machine {
         if let Some(carrier) = self.carriers.remove(&id) {
             self.dirty.extend(carrier.stalled);
         }
+        self.schedules.remove(&id);
         self.timers.clear(&Timer::Breaker(id.clone()));
         self.timers.clear(&Timer::Health(id));
     }

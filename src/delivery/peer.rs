@@ -145,6 +145,8 @@ pub(super) enum Place {
     Blocked,
     /// Until its own alarm.
     Timed,
+    /// Until the hours for messages like it come, or another path opens.
+    Dated,
     /// Until somebody configures something.
     Shelved,
     /// Until it is released.
@@ -172,6 +174,7 @@ pub(super) struct Peer {
     ready: BTreeMap<Profile, BTreeMap<Order, EnvelopeId>>,
     pub(super) blocked: BTreeMap<Order, EnvelopeId>,
     pub(super) timed: BTreeMap<Order, EnvelopeId>,
+    pub(super) dated: BTreeMap<Order, EnvelopeId>,
     pub(super) shelved: BTreeMap<Order, EnvelopeId>,
     /// Where the last release by alarm ended, so that no one waits behind those that cannot go.
     pub(super) cursor: Option<Order>,
@@ -206,6 +209,7 @@ impl Peer {
             }
             Place::Blocked => drop(self.blocked.insert(order, id)),
             Place::Timed => drop(self.timed.insert(order, id)),
+            Place::Dated => drop(self.dated.insert(order, id)),
             Place::Shelved => drop(self.shelved.insert(order, id)),
             Place::Active | Place::Held | Place::Done => {}
         }
@@ -223,6 +227,7 @@ impl Peer {
             }
             Place::Blocked => drop(self.blocked.remove(&order)),
             Place::Timed => drop(self.timed.remove(&order)),
+            Place::Dated => drop(self.dated.remove(&order)),
             Place::Shelved => drop(self.shelved.remove(&order)),
             Place::Active | Place::Held | Place::Done => {}
         }

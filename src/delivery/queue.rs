@@ -41,7 +41,7 @@ impl Machine {
         peer.take(message.place, message.order, &message.profile);
         message.place = place;
         peer.put(place, message.order, &message.profile, id);
-        if place != Place::Timed {
+        if !matches!(place, Place::Timed | Place::Dated) {
             self.timers.clear(&Timer::Retry(id));
         }
         if place == Place::Ready {
@@ -54,7 +54,7 @@ impl Machine {
         let Some(message) = self.messages.get(&id) else { return };
         match message.place {
             Place::Ready | Place::Active | Place::Held | Place::Done => return,
-            Place::Shelved | Place::Blocked | Place::Timed => {}
+            Place::Shelved | Place::Blocked | Place::Timed | Place::Dated => {}
         }
         if matches!(message.state, MessageState::Held { .. }) {
             self.set_state(id, MessageState::Queued { next_try: None, reason: None });
@@ -73,7 +73,7 @@ impl Machine {
                 }
             }
         }
-        self.arm_peer(now.mono, fingerprint);
+        self.arm_peer(now, fingerprint);
     }
 
     fn start_round(&mut self, now: Now, id: EnvelopeId) -> Start {
@@ -83,7 +83,7 @@ impl Machine {
         let Some(message) = self.messages.get(&id) else { return Start::Full };
         let (width, mode, control) = (message.width(), message.out.mode, message.is_control());
         let (peer, critical) = (message.out.peer, message.out.urgency == Urgency::Critical);
-        let choice = self.choose(now.mono, &Ask::new_round(message));
+        let choice = self.choose(now, &Ask::new_round(message));
         if choice.ranked.is_empty() {
             let everyone = choice.bars_everyone();
             self.wait_for_paths(now, id, &choice, None);
@@ -140,17 +140,21 @@ impl Machine {
         } else {
             let next_try = choice.opens_at().map(|at| now.wall_at(at.max(now.mono)));
             let reason = last.unwrap_or_else(|| choice.why_not());
-            (Place::Blocked, MessageState::Queued { next_try, reason: Some(reason) })
+            let place = if choice.waits_for_hours() { Place::Dated } else { Place::Blocked };
+            (place, MessageState::Queued { next_try, reason: Some(reason) })
         };
         self.place(id, place);
+        if let Some(at) = choice.opens_at().filter(|_| place == Place::Dated) {
+            self.timers.set(Timer::Retry(id), at);
+        }
         self.set_state(id, state);
         if let Some(peer) = self.messages.get(&id).map(|message| message.out.peer) {
-            self.arm_peer(now.mono, peer);
+            self.arm_peer(now, peer);
         }
     }
 
     /// Sets the alarm for the next moment at which a path of the peer may be open, if anyone waits for it.
-    fn arm_peer(&mut self, now: Duration, fingerprint: Fingerprint) {
+    fn arm_peer(&mut self, now: Now, fingerprint: Fingerprint) {
         let timer = Timer::Peer(fingerprint);
         let Some(peer) = self.peers.get(&fingerprint) else { return self.timers.clear(&timer) };
         let anyone = !peer.blocked.is_empty() || peer.has_ready();
@@ -161,15 +165,15 @@ impl Machine {
         }
     }
 
-    fn opens_at(&self, now: Duration, fingerprint: Fingerprint) -> Option<Duration> {
+    fn opens_at(&self, now: Now, fingerprint: Fingerprint) -> Option<Duration> {
         let peer = self.peers.get(&fingerprint)?;
         let mut at: Option<Duration> = None;
         for (via, _) in &peer.routes {
             let Some(carrier) = self.carriers.get(via) else { continue };
             let opens = match self.path_bar(now, peer, via, carrier, false) {
                 None if peer.blocked.is_empty() => continue,
-                None => Some(now + LOOK_AGAIN),
-                Some(bar) => bar.until().filter(|until| *until > now),
+                None => Some(now.mono + LOOK_AGAIN),
+                Some(bar) => bar.until().filter(|until| *until > now.mono),
             };
             at = at.into_iter().chain(opens).min();
         }
@@ -181,7 +185,7 @@ impl Machine {
         let Some(peer) = self.peers.get(&fingerprint) else { return };
         self.dirty.insert(fingerprint);
         if !peer.routes.iter().any(|(via, _)| {
-            self.carriers.get(via).is_some_and(|carrier| self.path_bar(now.mono, peer, via, carrier, false).is_none())
+            self.carriers.get(via).is_some_and(|carrier| self.path_bar(now, peer, via, carrier, false).is_none())
         }) {
             return;
         }
@@ -207,7 +211,7 @@ impl Machine {
     /// Puts the oldest `most` that wait for a path in line.
     pub(super) fn release(&mut self, fingerprint: Fingerprint, most: usize) {
         let Some(peer) = self.peers.get(&fingerprint) else { return };
-        let first: Vec<EnvelopeId> = peer.blocked.values().take(most).copied().collect();
+        let first: Vec<EnvelopeId> = peer.blocked.values().chain(peer.dated.values()).take(most).copied().collect();
         first.into_iter().for_each(|id| self.make_ready(id));
         self.dirty.insert(fingerprint);
     }
@@ -231,7 +235,7 @@ impl Machine {
         let shelved: Vec<EnvelopeId> = peer.shelved.values().copied().collect();
         for id in shelved {
             let Some(message) = self.messages.get(&id) else { continue };
-            let choice = self.choose(now.mono, &Ask::new_round(message));
+            let choice = self.choose(now, &Ask::new_round(message));
             if choice.is_hopeless() {
                 self.set_state(id, MessageState::Held { reason: choice.why_not() });
             } else if choice.ranked.is_empty() {

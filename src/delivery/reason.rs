@@ -62,6 +62,8 @@ pub enum ReasonKind {
     LeaksTooMuch,
     /// The path is slower than the mode wants.
     TooSlow,
+    /// The path's call windows are closed, or bulk waits for its hours.
+    OutsideWindow,
     /// A bounded queue is full.
     QueueFull,
     /// The time to live has passed.

@@ -164,3 +164,28 @@ impl Home {
 fn read_transport(path: &Path) -> Result<TransportConfig, HomeError> {
     files::read_yaml(path)?.ok_or_else(|| HomeError::invalid(path, None, "it is empty or missing"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_that_cannot_be_kept_is_told_with_file_line_and_remedy() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(dir.path());
+        home.create().unwrap();
+        for (text, line, remedy) in [
+            ("windows: [\"22:00\"]\n", 2, "mon-fri 12:00-13:30"),
+            ("priority: 5\nwindows:\n  - sat\n  - 25:00-26:00\n", 5, "is no time of day"),
+            ("time_zone: Mars/Olympus\n", 2, "Europe/Berlin"),
+            ("max_bytes: 10\n", 2, "write at least 4096"),
+            ("cost: cheap\n", 2, "metered"),
+            ("bulk:\n  windows: [sat]\n", 3, "neither larger_than nor urgency"),
+            ("bulk:\n  urgency: low\n  windws: [sat]\n", 4, "windows"),
+        ] {
+            std::fs::write(dir.path().join("transports/tcp.yml"), format!("type: tcp\n{text}")).unwrap();
+            let error = home.transport(&"tcp".parse().unwrap()).unwrap_err().to_string();
+            assert!(error.contains(&format!("tcp.yml:{line}")) && error.contains(remedy), "{text}: {error}");
+        }
+    }
+}

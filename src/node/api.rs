@@ -520,6 +520,9 @@ pub struct TransportHealth {
     pub priority: u16,
     /// What it can do and gives away.
     pub capabilities: Capabilities,
+    /// When its call windows open; none while they are open, or where there are none.
+    #[serde(default)]
+    pub opens: Option<Timestamp>,
     /// Smoothed milliseconds from send to ack (to acceptance before any ack).
     pub latency_ms: Option<f64>,
     /// The latest latencies in milliseconds, oldest first, at most 32.

@@ -158,6 +158,8 @@ impl Core {
         let Some(path) = self.paths.running.get(id) else { return };
         let (capabilities, config) = (path.capabilities(), &path.config);
         let (priority, enabled) = (config.priority, config.enabled);
+        let schedule = config.rules.schedule();
+        self.drive(Input::Schedule { id: id.clone(), schedule });
         self.drive(Input::Transport { id: id.clone(), capabilities, priority, enabled });
     }
 
@@ -443,6 +445,7 @@ fn view(path: &Path, measured: PathHealth) -> TransportHealth {
         address: path.transport.address().map(|address| SafeText::line(&address)),
         priority: path.config.priority,
         capabilities: path.capabilities(),
+        opens: measured.opens,
         latency_ms: measured.latency_ms,
         recent_ms: measured.recent_ms,
         success: measured.success,

@@ -15,6 +15,7 @@ mod backoff;
 pub mod file;
 mod refusals;
 pub mod registry;
+mod rules;
 mod settings;
 pub mod tcp;
 #[cfg(test)]
@@ -22,6 +23,7 @@ pub(crate) mod testing;
 pub mod websocket;
 
 pub use registry::{Kind, TransportConfig};
+pub use rules::{Rules, Zone};
 pub use settings::Settings;
 
 use crate::{

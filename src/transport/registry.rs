@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigError, Context, Transport, file, settings, tcp, websocket};
-use crate::delivery::Cost;
+use super::{ConfigError, Context, Rules, Transport, Zone, file, rules, settings, tcp, websocket};
+use crate::delivery::{Bulk, Cost, Window};
 
 /// One kind of transport.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +49,7 @@ pub fn kinds() -> &'static [Kind] {
 /// enabled: true        # optional, true
 /// priority: 20         # optional, lower goes first; each kind has its own default
 /// cost: metered        # optional: free, shared or metered; each kind has its own default
+/// windows: ["22:00-06:00"] # optional: when it may be used; always without. See docs/routing.md for this and more
 /// listen: 0.0.0.0:9999 # everything else belongs to the kind
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -64,6 +65,9 @@ pub struct TransportConfig {
     /// What a message costs, if the user knows better than the kind.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cost: Option<Cost>,
+    /// When it may be used, and for what.
+    #[serde(flatten)]
+    pub rules: Rules,
     /// The settings of the kind.
     #[serde(flatten)]
     pub settings: serde_json::Map<String, serde_json::Value>,
@@ -94,6 +98,14 @@ struct Written {
     priority: Option<u16>,
     #[serde(default)]
     cost: Option<Cost>,
+    #[serde(default, deserialize_with = "rules::windows")]
+    windows: Vec<Window>,
+    #[serde(default)]
+    time_zone: Option<Zone>,
+    #[serde(default, deserialize_with = "rules::size")]
+    max_bytes: Option<usize>,
+    #[serde(default)]
+    bulk: Option<Bulk>,
     #[serde(flatten)]
     settings: serde_json::Map<String, serde_json::Value>,
 }
@@ -104,9 +116,10 @@ fn yes() -> bool {
 
 impl From<Written> for TransportConfig {
     fn from(written: Written) -> Self {
-        let Written { kind, enabled, priority, cost, settings } = written;
+        let Written { kind, enabled, priority, cost, windows, time_zone, max_bytes, bulk, settings } = written;
         let priority = priority.unwrap_or_else(|| find(&kind).map_or(UNKNOWN_PRIORITY, |kind| kind.default_priority));
-        Self { kind, enabled, priority, cost, settings }
+        let rules = Rules { windows, time_zone, max_bytes, bulk };
+        Self { kind, enabled, priority, cost, rules, settings }
     }
 }
 
@@ -173,6 +186,18 @@ mod tests {
     }
 
     #[test]
+    fn rules_survive_being_written_and_read() {
+        let yaml = "type: tcp\nwindows: [\"22:00-06:00\", \"sat,sun\"]\ntime_zone: UTC\nmax_bytes: 65536\n\
+                    bulk:\n  larger_than: 10000\n  windows: [\"01:00-05:00\"]\nlisten: 127.0.0.1:0\n";
+        let config: TransportConfig = serde_saphyr::from_str(yaml).unwrap();
+        assert_eq!(config.rules.windows.len(), 2);
+        assert_eq!(config.rules.schedule().max_bytes, Some(65_536));
+        assert_eq!(config.settings.len(), 1, "{:?}", config.settings);
+        let again = serde_saphyr::to_string(&config).unwrap();
+        assert_eq!(serde_saphyr::from_str::<TransportConfig>(&again).unwrap(), config, "{again}");
+    }
+
+    #[test]
     fn what_is_not_known_is_named_with_what_is_near() {
         let known: Vec<&str> = kinds().iter().map(|kind| kind.name).collect();
         assert_eq!(
@@ -225,6 +250,9 @@ mod tests {
                 );
             }
             assert!(page.contains(&format!("`{}` {}", kind.name, kind.default_priority)), "priority of {}", kind.name);
+        }
+        for name in ["type", "enabled", "priority", "cost", "windows", "time_zone", "max_bytes", "bulk"] {
+            assert!(page.contains(&format!("| `{name}` |")), "docs/config.md does not explain {name}");
         }
     }
 

@@ -111,6 +111,7 @@ pub(crate) fn health(name: &str, priority: u16, state: TransportState) -> Transp
         kind: SafeText::line(name),
         state,
         address: None,
+        opens: None,
         priority,
         capabilities: Capabilities {
             duplex: true,

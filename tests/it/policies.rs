@@ -1,7 +1,7 @@
 //! Policies and defaults, as the user meets them: set by the command, kept over a restart, told by the plan.
 
 use skcomm_tui::{
-    delivery::{Cost, Policy},
+    delivery::{Cost, MessageState, Policy, ReasonKind},
     identity::{RoutingDefault, RoutingDefaults, TrustLevel},
     node::{Command, NodeErrorKind, PeerDefaults, Reply, RoutePlan, RouteQuestion, SendRequest},
     transport::registry::TransportConfig,
@@ -98,4 +98,38 @@ async fn a_default_that_makes_no_sense_is_refused() {
     assert_eq!(error.kind, NodeErrorKind::Invalid);
     let Reply::Peer(peer) = alice.call(Command::Peer { peer: "bob".to_owned() }).await else { panic!() };
     assert!(peer.defaults.is_empty() && peer.trust == TrustLevel::Verified);
+}
+
+/// A day of the week on which it is certainly not now, by UTC.
+fn another_day() -> &'static str {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    // The epoch was a Thursday.
+    ["thu", "fri", "sat", "sun", "mon", "tue", "wed"][usize::try_from((since.as_secs() / 86_400 + 3) % 7).unwrap()]
+}
+
+#[tokio::test]
+async fn a_transport_outside_its_windows_is_left_alone_and_one_reload_opens_it() {
+    let bob = TestNode::start("bob", &[("tcp", tcp())]).await;
+    let closed = tcp().with("windows", vec![another_day()]).with("time_zone", "UTC");
+    let alice = TestNode::start("alice", &[("tcp", closed)]).await;
+    alice.know(&bob, &[("tcp", &bob.address("tcp").await)]).await;
+    bob.know(&alice, &[("tcp", &alice.address("tcp").await)]).await;
+    let sent = alice.send("bob", "not today").await;
+    let waits = |state: &MessageState| {
+        matches!(state, MessageState::Queued { next_try: Some(_), reason: Some(reason) }
+            if reason.kind == ReasonKind::OutsideWindow)
+    };
+    alice.wait_for_state(&sent, "waiting for the window", waits).await;
+    // Bob's side is open: what he sends arrives, and alice's ack waits with her message.
+    bob.send("alice", "are you there?").await;
+    let before = alice.address("tcp").await;
+    until("alice has it", || async { (alice.received().await.len() == 1).then_some(()) }).await;
+    alice.home.save_transport(&"tcp".parse().unwrap(), &tcp()).unwrap();
+    alice.call(Command::TransportReload { transport: "tcp".parse().unwrap() }).await;
+    // She listens elsewhere now.
+    let old = Command::PeerRemove { peer: "alice".to_owned() };
+    until("the new one listens", || async { (alice.address("tcp").await != before).then_some(()) }).await;
+    bob.call(old).await;
+    bob.know(&alice, &[("tcp", &alice.address("tcp").await)]).await;
+    alice.delivered(&sent).await;
 }

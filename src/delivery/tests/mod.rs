@@ -7,6 +7,7 @@ mod policies;
 mod properties;
 mod queues;
 mod waiting;
+mod windows;
 
 use std::time::Duration;
 

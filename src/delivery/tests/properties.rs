@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
-use crate::delivery::timer::Timer;
+use crate::delivery::{message::Message, peer::Place, timer::Timer};
 
 const PEERS: u8 = 3;
 const VIAS: [&str; 3] = ["tcp", "relay", "hole"];
@@ -29,6 +29,7 @@ enum Step {
     Down(usize),
     Up(usize),
     Toggle(usize, bool),
+    Rules(usize, u8),
     Probed(bool),
     Heard(u8, usize),
     Hold(usize),
@@ -40,6 +41,18 @@ enum Step {
     PeerGone(u8),
     ClockJump(i64),
     Restart,
+}
+
+fn schedule(which: u8) -> Schedule {
+    let windows = |text: &str| vec![text.parse().unwrap()];
+    let bulk = |windows| Some(Bulk { larger_than: Some(500), urgency: None, windows });
+    match which {
+        1 => Schedule { windows: windows("12:00-13:00"), ..Schedule::default() },
+        2 => Schedule { windows: windows("sat,sun"), max_bytes: Some(999), ..Schedule::default() },
+        3 => Schedule { bulk: bulk(windows("22:00-06:00")), ..Schedule::default() },
+        4 => Schedule { windows: windows("mon-fri"), bulk: bulk(windows("08:05-08:10")), ..Schedule::default() },
+        _ => Schedule::default(),
+    }
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -54,6 +67,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..3_usize).prop_map(Step::Down),
         2 => (0..3_usize).prop_map(Step::Up),
         1 => (0..3_usize, any::<bool>()).prop_map(|(which, on)| Step::Toggle(which, on)),
+        1 => (0..3_usize, 0..5_u8).prop_map(|(which, rules)| Step::Rules(which, rules)),
         2 => any::<bool>().prop_map(Step::Probed),
         2 => (0..PEERS, 0..3_usize).prop_map(|(who, via)| Step::Heard(who, via)),
         1 => any::<usize>().prop_map(Step::Hold),
@@ -158,6 +172,10 @@ impl World {
                 let capabilities = if *which == 1 { relay() } else { direct() };
                 let id = via(VIAS[*which]);
                 drop(self.bench.give(Input::Transport { id, capabilities, priority: 5, enabled: *enabled }));
+            }
+            Step::Rules(which, rules) => {
+                let id = via(VIAS[*which]);
+                drop(self.bench.give(Input::Schedule { id, schedule: schedule(*rules) }));
             }
             Step::Probed(fine) => {
                 let probe = self.bench.said.iter().rev().find_map(|(_, action)| match action {
@@ -311,12 +329,16 @@ impl World {
         assert!(usize::try_from(windows).unwrap() <= counted, "windows never leak");
         let live: usize = machine.messages.values().map(|message| message.live.len()).sum();
         assert_eq!(live, machine.attempts.len());
-        let pending = machine.messages.values().filter(|m| m.place != crate::delivery::peer::Place::Done);
+        let pending = machine.messages.values().filter(|m| m.place != Place::Done);
         let (control, data): (Vec<_>, Vec<_>) = pending.partition(|message| message.is_control());
         assert_eq!(data.len(), machine.counts.pending());
         assert_eq!(control.len(), machine.counts.control);
         assert!(data.len() <= self.config.queued_total + self.submitted.len() / 2);
-        assert!(machine.messages.len() <= data.len() + control.len() + self.config.remember);
+        // A control message that somebody acks is done, and kept until the transport that has it in hand answers.
+        let done =
+            |message: &&Message| message.is_control() && message.place == Place::Done && !message.live.is_empty();
+        let in_hand = machine.messages.values().filter(done).count();
+        assert!(machine.messages.len() <= data.len() + control.len() + in_hand + self.config.remember);
         assert_eq!(machine.peers.values().map(|peer| peer.all.len()).sum::<usize>(), data.len() + control.len());
         for message in data.iter().chain(&control) {
             assert!(machine.timers.is_set(&Timer::Expire(message.out.envelope_id)), "everything ends some day");
@@ -337,6 +359,7 @@ impl World {
         }
         (0..3).for_each(|n| self.take(&Step::Toggle(n, true)));
         (0..3).for_each(|n| self.take(&Step::Up(n)));
+        (0..3).for_each(|n| self.take(&Step::Rules(n, 0)));
         let mut acked = self.sends.len();
         for _ in 0..4_000 {
             while let Some(attempt) = self.open.keys().next().copied() {
