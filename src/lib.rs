@@ -3,6 +3,10 @@
 //! The library behind the binaries `skcomm-tui` (the screen) and `skcomm` (the command line).
 //! `ARCHITECTURE.md` names the rooms and who may know whom.
 
+/// For every binary and test: messages are many small allocations on many threads (docs/benchmarks.md).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[cfg(test)]
 mod rooms;
 

@@ -55,6 +55,8 @@ const LIMIT: Duration = Duration::from_secs(40);
 struct Run {
     per_second: f64,
     cpu_us: f64,
+    /// Envelopes that the recipient answered with.
+    answers: u64,
     /// From send to delivered, for each message.
     took: Vec<Duration>,
 }
@@ -82,6 +84,7 @@ async fn exchange(from: &Inhabitant, to: &Inhabitant, count: usize, at_once: usi
         }
         took
     });
+    let answered = to.sent().await;
     let (start, cpu) = (Instant::now(), cpu_time(std::process::id()));
     let sending = async {
         for _ in 0..count {
@@ -103,7 +106,8 @@ async fn exchange(from: &Inhabitant, to: &Inhabitant, count: usize, at_once: usi
     });
     let elapsed = start.elapsed().as_secs_f64();
     let cpu = cpu_time(std::process::id()) - cpu;
-    Run { per_second: count as f64 / elapsed, cpu_us: cpu.as_secs_f64() * 1e6 / count as f64, took }
+    let (per_second, cpu_us) = (count as f64 / elapsed, cpu.as_secs_f64() * 1e6 / count as f64);
+    Run { per_second, cpu_us, answers: to.sent().await - answered, took }
 }
 
 fn request(to: &str, content: String, envelope_id: EnvelopeId) -> SendRequest {
@@ -125,7 +129,7 @@ async fn measure(alice: &Inhabitant, bob: &Inhabitant, counts: Counts, what: &st
     let mut alone = exchange(alice, bob, counts.alone, 1).await;
     // In turns with the bare cryptography, so that the machine's moods hit both.
     let (mut by_clock, mut by_cpu, mut speed, mut took) = (vec![], vec![], vec![], vec![]);
-    let (mut cpu, mut bare_cpu) = (vec![], vec![]);
+    let (mut cpu, mut bare_cpu, mut answers) = (vec![], vec![], 0);
     for _ in 0..TURNS {
         let load = tokio::task::spawn_blocking(|| crypto::bare_load(TURN)).await.unwrap();
         let busy = exchange(alice, bob, counts.busy / TURNS, BUSY).await;
@@ -133,6 +137,7 @@ async fn measure(alice: &Inhabitant, bob: &Inhabitant, counts: Counts, what: &st
         by_cpu.push(load.cpu_us / busy.cpu_us);
         speed.push(busy.per_second);
         cpu.push(busy.cpu_us);
+        answers += busy.answers;
         bare_cpu.push(load.cpu_us);
         took.extend(busy.took);
     }
@@ -142,7 +147,7 @@ async fn measure(alice: &Inhabitant, bob: &Inhabitant, counts: Counts, what: &st
     };
     vec![
         Figure::new(what, median(&mut speed), "messages/s").note(format!(
-            "{} messages, {BUSY} under way; {:.0} µs of processor each",
+            "{} messages, {BUSY} under way, {answers} ack envelopes; {:.0} µs of processor each",
             counts.busy,
             median(&mut cpu)
         )),

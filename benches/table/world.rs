@@ -85,6 +85,12 @@ impl Inhabitant {
         self.know(other.name, other.certificate.clone(), Some((transport, address))).await;
     }
 
+    /// Frames that were sent and accepted, over all transports.
+    pub(crate) async fn sent(&self) -> u64 {
+        let Reply::Transports(all) = self.handle().call(Command::Transports).await.unwrap() else { panic!() };
+        all.iter().map(|transport| transport.sent).sum()
+    }
+
     /// Where a transport listens, as soon as it does.
     pub(crate) async fn address(&self, transport: &str) -> String {
         for _ in 0..1000 {

@@ -114,6 +114,11 @@ impl Machine {
         self.messages.get(envelope_id).map(|message| &message.state)
     }
 
+    /// Whom a message is for; none when it was never known or is forgotten.
+    pub fn recipient(&self, envelope_id: &EnvelopeId) -> Option<Fingerprint> {
+        self.messages.get(envelope_id).map(|message| message.out.peer)
+    }
+
     /// The newest lines of a message's ledger, oldest first.
     pub fn attempts(&self, envelope_id: &EnvelopeId) -> &[AttemptRecord] {
         self.messages.get(envelope_id).map_or(&[], |message| &message.ledger)

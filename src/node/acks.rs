@@ -1,6 +1,6 @@
 //! Acks and read receipts: gathered per peer, so that a burst of messages is answered by one envelope.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::core::Core;
 use crate::{
@@ -10,6 +10,8 @@ use crate::{
 
 /// Most messages that one ack names.
 const ITEMS_MAX: usize = 200;
+/// Longest wait of an ack for others, while more messages are coming in.
+const GATHER: Duration = Duration::from_millis(10);
 
 /// An authentic envelope that came in.
 #[derive(Clone)]
@@ -27,6 +29,8 @@ pub(super) struct Arrival {
 #[derive(Default)]
 pub(super) struct AckQueue {
     waiting: BTreeMap<(Fingerprint, Mode), Waiting>,
+    /// When the first of them came, in monotonic time.
+    since: Option<Duration>,
 }
 
 #[derive(Default)]
@@ -38,10 +42,22 @@ struct Waiting {
 
 impl AckQueue {
     /// An envelope is durable here: its sender shall know.
-    fn push(&mut self, to: Fingerprint, mode: Mode, item: AckItem, via: TransportId) {
+    fn push(&mut self, to: Fingerprint, mode: Mode, item: AckItem, via: TransportId, now: Duration) {
+        self.since.get_or_insert(now);
         let waiting = self.waiting.entry((to, mode)).or_default();
         waiting.items.push(item);
         waiting.via = Some(via);
+    }
+
+    /// When the acks that wait must be sent at the latest; none when none waits.
+    pub(super) fn due_at(&self) -> Option<Duration> {
+        self.since.map(|since| since + GATHER)
+    }
+
+    /// Whether to send them now: at once, unless the node is busy with more.
+    pub(super) fn is_due(&self, now: Duration, busy: bool) -> bool {
+        let full = || self.waiting.values().any(|waiting| waiting.items.len() >= ITEMS_MAX);
+        self.due_at().is_some_and(|due| !busy || now >= due || full())
     }
 }
 
@@ -57,20 +73,17 @@ impl Core {
         let Arrival { from: to, envelope_id, digest, via, mode, retry_count } = arrival;
         let may = self.people.book.by_key(&to).is_some_and(|peer| !peer.request && !peer.blocked);
         if may {
-            let received_at = self.clock.now().wall;
+            let now = self.clock.now();
             // The path's kind, which both ends call the same; its local name would mean nothing to the sender.
             let named = self.paths.kind(&via).unwrap_or(via.as_str()).to_owned();
-            let item = AckItem { envelope_id, digest, via: Some(named), retry_count, received_at };
-            self.acks.push(to, answered_in(mode), item, via);
+            let item = AckItem { envelope_id, digest, via: Some(named), retry_count, received_at: now.wall };
+            self.acks.push(to, answered_in(mode), item, via, now.mono);
         }
     }
 
     /// Seals and sends what gathered since the last time.
     pub(super) fn send_acks(&mut self) {
-        if self.acks.waiting.is_empty() {
-            return;
-        }
-        for ((to, mode), waiting) in std::mem::take(&mut self.acks.waiting) {
+        for ((to, mode), waiting) in std::mem::take(&mut self.acks).waiting {
             for items in waiting.items.chunks(ITEMS_MAX) {
                 let content = AckBody { items: items.to_vec() }.to_content();
                 self.send_control(to, mode, PayloadType::Ack, content, waiting.via.clone());

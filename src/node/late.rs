@@ -30,7 +30,8 @@ impl Core {
     /// `peer` has our message on its disk, as `ack` says; `via` is the path the ack came by.
     pub(super) fn acked(&mut self, peer: Fingerprint, ack: &AckItem, via: &TransportId) {
         let id = ack.envelope_id;
-        if self.machine.state(&id).is_some() {
+        // Ids are unique per peer: who saw one in transit may have sent us something under it, and acks that.
+        if self.machine.recipient(&id) == Some(peer) {
             let named = self.path_named(ack);
             self.drive(Input::Acked { envelope_id: id, via: named, ack_via: via.clone() });
         } else {
@@ -40,7 +41,7 @@ impl Core {
 
     /// `peer` has seen our message, at `at` by its clock.
     pub(super) fn was_read(&mut self, peer: Fingerprint, id: EnvelopeId, at: Timestamp, via: &TransportId) {
-        if self.machine.state(&id).is_some() {
+        if self.machine.recipient(&id) == Some(peer) {
             self.drive(Input::Read { envelope_id: id, at });
         } else {
             self.late(peer, id, Told::Read(at), None, via);

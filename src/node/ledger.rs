@@ -11,6 +11,7 @@ use bytes::Bytes;
 use super::{Event, core::Core};
 use crate::{
     delivery::{AttemptOutcome, AttemptRecord, MessageState},
+    store::Progress,
     wire::{Conversation, EnvelopeId},
 };
 
@@ -20,28 +21,21 @@ const FRAMES_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Outgoing envelopes while they are under way.
 #[derive(Default)]
 pub(super) struct Ledger {
-    dirty: BTreeMap<EnvelopeId, Change>,
-    conversations: HashMap<EnvelopeId, Conversation>,
+    dirty: BTreeMap<EnvelopeId, Progress>,
+    followed: HashMap<EnvelopeId, (Conversation, u64)>,
     frames: HashMap<EnvelopeId, Bytes>,
     frame_bytes: usize,
 }
 
-#[derive(Default)]
-struct Change {
-    state: Option<(MessageState, u32)>,
-    attempts: BTreeMap<u32, AttemptRecord>,
-    forget: bool,
-}
-
 impl Ledger {
-    /// Begins to follow a message of a conversation.
-    pub(super) fn follow(&mut self, id: EnvelopeId, conversation: Conversation) {
-        self.conversations.insert(id, conversation);
+    /// Begins to follow a message of a conversation, stored at `position`.
+    pub(super) fn follow(&mut self, id: EnvelopeId, conversation: Conversation, position: u64) {
+        self.followed.insert(id, (conversation, position));
     }
 
     /// The conversation of a message that is followed; none for acks and the like.
     pub(super) fn conversation(&self, id: &EnvelopeId) -> Option<&Conversation> {
-        self.conversations.get(id)
+        self.followed.get(id).map(|(conversation, _)| conversation)
     }
 
     /// Keeps the bytes at hand. `must` for those that are nowhere else (acks); others only while there is room.
@@ -72,8 +66,9 @@ impl Ledger {
 impl Core {
     /// The delivery machine says that a message's state changed.
     pub(super) fn state_changed(&mut self, id: EnvelopeId, state: MessageState, retries: u32) {
-        if let Some(conversation) = self.ledger.conversation(&id).cloned() {
-            self.ledger.dirty.entry(id).or_default().state = Some((state.clone(), retries));
+        let Ledger { followed, dirty, .. } = &mut self.ledger;
+        if let Some((conversation, position)) = followed.get(&id).cloned() {
+            dirty.entry(id).or_insert_with(|| Progress::of(position)).state = Some((state.clone(), retries));
             self.emit(Event::State { envelope_id: id, conversation, state });
             return;
         }
@@ -96,12 +91,12 @@ impl Core {
 
     /// The delivery machine says that a line of a message's ledger began or changed.
     pub(super) fn attempt_changed(&mut self, id: EnvelopeId, record: AttemptRecord) {
-        if self.ledger.conversation(&id).is_none() {
-            return;
-        }
+        let Ledger { followed, dirty, .. } = &mut self.ledger;
+        let Some((_, position)) = followed.get(&id) else { return };
         // A line that only began is not worth a write: after a crash it is as if it had not been.
         if record.outcome != AttemptOutcome::Running {
-            self.ledger.dirty.entry(id).or_default().attempts.insert(record.number, record.clone());
+            let progress = dirty.entry(id).or_insert_with(|| Progress::of(*position));
+            progress.attempts.insert(record.number, record.clone());
         }
         self.emit(Event::Attempt { envelope_id: id, attempt: record });
     }
@@ -109,8 +104,9 @@ impl Core {
     /// The delivery machine is through with a message.
     pub(super) fn forget(&mut self, id: EnvelopeId) {
         self.ledger.drop_frame(&id);
-        if self.ledger.conversations.remove(&id).is_some() {
-            self.ledger.dirty.entry(id).or_default().forget = true;
+        let Ledger { followed, dirty, .. } = &mut self.ledger;
+        if let Some((_, position)) = followed.remove(&id) {
+            dirty.entry(id).or_insert_with(|| Progress::of(position)).done = true;
         }
     }
 
@@ -122,18 +118,9 @@ impl Core {
         let dirty = std::mem::take(&mut self.ledger.dirty);
         self.write(
             move |store| {
-                for (id, change) in &dirty {
-                    for record in change.attempts.values() {
-                        store.record_attempt(id, record)?;
-                    }
-                    if let Some((state, retries)) = &change.state {
-                        store.set_state(id, state, *retries)?;
-                    }
-                    if change.forget {
-                        store.remove_from_outbox(id)?;
-                    }
-                }
-                Ok(())
+                // What is wrong with one message must not cost the others their progress.
+                let failed = dirty.iter().filter_map(|(id, progress)| store.record_progress(id, progress).err());
+                failed.last().map_or(Ok(()), Err)
             },
             |core, written| {
                 if let Err(error) = written {

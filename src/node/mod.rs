@@ -29,6 +29,7 @@ mod throttle;
 mod unseal;
 mod views;
 mod wishes;
+mod workers;
 mod writer;
 
 pub use api::*;

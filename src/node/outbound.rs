@@ -1,5 +1,7 @@
 //! Messages on their way out: composed, sealed, made durable, and only then given to the delivery machine.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +13,7 @@ use super::{
     views,
 };
 use crate::{
-    delivery::{Input, MessageState, Outgoing, Policy, TransportId},
+    delivery::{AttemptRecord, Input, MessageState, Outgoing, Policy, TransportId},
     identity::{PeerProfile, RoutingDefaults},
     pgp::Certificate,
     store::{MessageRecord, OutboxEntry, Store, StoreError},
@@ -139,10 +141,10 @@ impl Core {
         let to = certificate.fingerprint();
         self.seal_with(certificate, draft, move |core, draft, sealed| match sealed {
             Ok(sealed) => {
-                let mut record = record(&draft, to, me.name());
+                let mut record = record(draft, to, me.name());
                 record.trust = trust;
                 record.digest = Some(*sealed.digest.as_bytes());
-                core.store_outgoing(record, &draft, sealed, answer);
+                core.store_outgoing(record, draft, sealed, answer);
             }
             Err(error) => {
                 let error =
@@ -159,23 +161,19 @@ impl Core {
         &mut self,
         to: Certificate,
         draft: Draft,
-        then: impl FnOnce(&mut Self, Draft, Result<Sealed, SealError>) + Send + 'static,
+        then: impl FnOnce(&mut Self, &Draft, Result<Sealed, SealError>) + Send + 'static,
     ) {
         let me = self.me.clone();
         let now = draft.composed;
-        let sealing = tokio::task::spawn_blocking(move || {
-            let work = || to.check_usable(now).map_err(SealError::from).and_then(|()| compose::seal(&me, &to, &draft));
-            // A defect in there must not take the draft and its answer along.
-            let sealed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
-            (draft, sealed.unwrap_or(Err(SealError::Crashed)))
-        });
+        let draft = Arc::new(draft);
+        let kept = draft.clone();
+        let sealing = self
+            .workers
+            .run(move || to.check_usable(now).map_err(SealError::from).and_then(|()| compose::seal(&me, &to, &draft)));
         self.sealing.push_back(Box::pin(async move {
-            match sealing.await {
-                Ok((draft, sealed)) => Box::new(move |core: &mut Self| then(core, draft, sealed)) as Done,
-                Err(error) => Box::new(move |core: &mut Self| {
-                    core.notice(NoticeLevel::Error, format!("sealing a message failed: {error}"));
-                }),
-            }
+            // A defect in there must not take the draft and its answer along.
+            let sealed = sealing.await.unwrap_or(Err(SealError::Crashed));
+            Box::new(move |core: &mut Self| then(core, &kept, sealed)) as Done
         }));
     }
 
@@ -211,7 +209,7 @@ impl Core {
                 }
                 Ok(Kept::New(position)) => {
                     let message = views::message(position, record, &names, me.name());
-                    core.ledger.follow(outgoing.envelope_id, message.conversation());
+                    core.ledger.follow(outgoing.envelope_id, message.conversation(), position);
                     core.ledger.keep_frame(outgoing.envelope_id, frame, false);
                     core.emit(Event::Message(Box::new(message.clone())));
                     if let Some(answer) = answer {
@@ -265,7 +263,7 @@ impl Core {
                 core.drive(Input::Submit(Outgoing {
                     envelope_id: draft.envelope_id,
                     peer: to,
-                    kind: draft.kind,
+                    kind: draft.kind.clone(),
                     mode: draft.mode,
                     policy: draft.policy,
                     urgency: draft.urgency,
@@ -285,15 +283,12 @@ impl Core {
     }
 
     /// Takes up what an earlier run left in the outbox.
-    pub(super) fn restore(
-        &mut self,
-        left: Vec<(OutboxEntry, Option<Conversation>, Vec<crate::delivery::AttemptRecord>)>,
-    ) {
-        for (entry, conversation, attempts) in left {
+    pub(super) fn restore(&mut self, left: Vec<LeftOver>) {
+        for LeftOver { entry, place, attempts } in left {
             let facts = Facts::of(&entry);
             let ttl_ms = entry.expires.ms_since(entry.composed);
-            if let Some(conversation) = conversation {
-                self.ledger.follow(entry.envelope_id, conversation);
+            if let Some((conversation, position)) = place {
+                self.ledger.follow(entry.envelope_id, conversation, position);
             }
             self.drive(Input::Restore {
                 outgoing: Outgoing {
@@ -322,6 +317,14 @@ impl Core {
     pub(super) fn storage_failed(&self, what: &str, error: &StoreError) {
         self.notice(NoticeLevel::Error, format!("The store could not keep {what}: {error}"));
     }
+}
+
+/// What an earlier run left in the outbox.
+pub(super) struct LeftOver {
+    pub(super) entry: OutboxEntry,
+    /// The conversation, and the position in the store.
+    pub(super) place: Option<(Conversation, u64)>,
+    pub(super) attempts: Vec<AttemptRecord>,
 }
 
 /// Stores a message unless exactly it is there: a face that did not get its answer may repeat a send.

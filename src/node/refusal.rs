@@ -48,8 +48,6 @@ pub(super) enum Refusal {
     FromOurselves,
     #[error("opening it hit a defect of this program; please report it")]
     Crashed,
-    #[error("the node is stopping")]
-    Stopping,
     #[error("too many strangers or messages of strangers wait to be looked at")]
     TooManyStrangers,
     #[error("{0}")]
@@ -81,7 +79,6 @@ impl Refusal {
             Self::TooLargeForAStranger => "too_large_for_a_stranger",
             Self::FromOurselves => "from_ourselves",
             Self::Crashed => "crashed",
-            Self::Stopping => "stopping",
             Self::BadContent(_) => "bad_content",
             Self::Store(_) => "store",
         }
@@ -90,7 +87,7 @@ impl Refusal {
 
     /// Whether the same frame may be accepted later, so that a transport that can should keep it.
     pub(super) fn is_temporary(&self) -> bool {
-        matches!(self, Self::Store(_) | Self::UnknownSender(_) | Self::KeyConflict(_) | Self::Stopping)
+        matches!(self, Self::Store(_) | Self::UnknownSender(_) | Self::KeyConflict(_))
     }
 
     /// Whether it is a matter of forgery, which the user should hear of. A key conflict is told once, when it is raised.

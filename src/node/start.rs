@@ -17,20 +17,22 @@ use super::{
     identity::Me,
     keyring::Keyring,
     ledger::Ledger,
+    outbound::LeftOver,
     paths::Paths,
     people::People,
     socket::ControlSocket,
     strangers::Strangers,
+    workers::Workers,
     writer::Writer,
 };
 use crate::{
-    delivery::{AttemptRecord, Machine, TransportId},
+    delivery::{Machine, TransportId},
     home::{Config, Home, HomeError, HomeLock, StoredPeer, write_private},
     identity::PeerBook,
     pgp::{self, Certificate, PgpError, SecretKey},
-    store::{OutboxEntry, Store, StoreError, StoreKey},
+    store::{Store, StoreError, StoreKey},
     transport::registry::TransportConfig,
-    wire::{Conversation, SafeText},
+    wire::SafeText,
 };
 
 /// Events that a face may fall behind before it is told that it missed some.
@@ -131,7 +133,7 @@ struct Loaded {
     store_key: StoreKey,
     warnings: Vec<SafeText>,
     held: HeldDrafts,
-    outbox: Vec<(OutboxEntry, Option<Conversation>, Vec<AttemptRecord>)>,
+    outbox: Vec<LeftOver>,
     book: PeerBook,
     strangers: Strangers,
     keys: Keyring,
@@ -152,7 +154,8 @@ impl Opening {
         let socket = ControlSocket::listen(&home.socket_path(), handle)?;
         let mut core = Core {
             clock: Clock::start(),
-            writer: Writer::start(loaded.store.clone())?,
+            writer: Writer::start(loaded.store.clone(), done_tx.clone())?,
+            workers: Workers::start()?,
             store: loaded.store,
             store_key: loaded.store_key,
             people: People::new(loaded.book, loaded.strangers, loaded.conflicting),
@@ -185,11 +188,7 @@ impl Opening {
 
 impl Core {
     /// Takes up transports, peers and what an earlier run left, in the order the delivery machine wants.
-    fn begin(
-        &mut self,
-        transports: Vec<(TransportId, TransportConfig)>,
-        outbox: Vec<(OutboxEntry, Option<Conversation>, Vec<AttemptRecord>)>,
-    ) {
+    fn begin(&mut self, transports: Vec<(TransportId, TransportConfig)>, outbox: Vec<LeftOver>) {
         for (id, config) in transports {
             if let Err(error) = self.add_transport(id, config) {
                 self.warnings.push(error.message);
@@ -216,9 +215,10 @@ fn load(home: &Home, secret: &SecretKey) -> Result<Loaded, StartError> {
     store.prune(now)?;
     let mut outbox = Vec::new();
     for entry in store.outbox()? {
-        let conversation = store.message_with(&entry.to, &entry.envelope_id)?.map(|(_, record)| record.conversation);
+        let message = store.message_with(&entry.to, &entry.envelope_id)?;
+        let place = message.map(|(position, record)| (record.conversation, position));
         let attempts = store.attempts(&entry.envelope_id)?;
-        outbox.push((entry, conversation, attempts));
+        outbox.push(LeftOver { entry, place, attempts });
     }
     let (book, keys, conflicting) = load_peers(home, &mut warnings)?;
     let mut transports = Vec::new();

@@ -127,7 +127,9 @@ impl Opener {
                 let ack = AckBody::from_content(&body.content).map_err(|e| bad(&e))?;
                 let mut ours = Vec::new();
                 for item in ack.items {
-                    if self.is_ours(&item.envelope_id, body, Some(&item.digest))? {
+                    // Exchanged with this peer under that id and digest. Which of the two sent it is asked when the ack is
+                    // applied (`Core::acked`).
+                    if self.store.seen(&body.from, &item.envelope_id, item.digest.as_bytes())? == Seen::Same {
                         ours.push(item);
                     }
                 }
@@ -137,7 +139,7 @@ impl Opener {
                 let receipt = ReadReceiptBody::from_content(&body.content).map_err(|e| bad(&e))?;
                 let mut ours = Vec::new();
                 for id in receipt.envelope_ids {
-                    if self.is_ours(&id, body, None)? {
+                    if self.is_ours(&id, body)? {
                         ours.push(id);
                     }
                 }
@@ -148,12 +150,10 @@ impl Opener {
         })
     }
 
-    /// Whether we sent that message to the sender of `body`, with that digest. Acks of anything else mean nothing.
-    fn is_ours(&self, id: &EnvelopeId, body: &SealedBody, digest: Option<&Digest>) -> Result<bool, StoreError> {
+    /// Whether we sent that message to the sender of `body`.
+    fn is_ours(&self, id: &EnvelopeId, body: &SealedBody) -> Result<bool, StoreError> {
         match self.store.message_with(&body.from, id) {
-            Ok(Some((_, record))) => {
-                Ok(!record.incoming && digest.is_none_or(|digest| record.digest.as_ref() == Some(digest.as_bytes())))
-            }
+            Ok(Some((_, record))) => Ok(!record.incoming),
             // What cannot be read any more cannot be delivered any more either.
             Ok(None) | Err(StoreError::Damaged(_)) => Ok(false),
             Err(error) => Err(error),

@@ -1,7 +1,7 @@
 //! Messages in and out: insertion, the unique index, what changes about them later.
 
 use super::{
-    Insert, MessageRecord, OutboxEntry, ReceiptKind, ReceiptRecord, Seen, Store, StoreError, Writing,
+    Insert, MessageRecord, OutboxEntry, Progress, ReceiptKind, ReceiptRecord, Seen, Store, StoreError, Writing,
     codec::{Standing, StoredConversation, StoredId, StoredMessage, StoredReceipt, decode, encode, from_json, to_json},
     engine::Batch,
     layout::{IndexName, POSITION_BITS, Table, after_prefix, id_key, index_key, position_of, thread_key},
@@ -311,6 +311,34 @@ impl Store {
         Ok(true)
     }
 
+    /// Brings a message that was stored with [`Store::insert_outgoing`] up to date, all or nothing. Its state is taken as it
+    /// is: the delivery machine, which is told of the stored one at the start, lets none go back.
+    ///
+    /// # Errors
+    /// When a value is too large or the store fails.
+    pub fn record_progress(&self, id: &EnvelopeId, progress: &Progress) -> Result<(), StoreError> {
+        let _writing = self.writing();
+        let mut batch = Batch::default();
+        for attempt in progress.attempts.values() {
+            self.put_attempt(&mut batch, id, attempt)?;
+        }
+        if let Some((state, retries)) = &progress.state {
+            // A message of ours came by no path.
+            let standing = Standing::new(state, &[], *retries)?;
+            self.put_standing(&mut batch, progress.position, &standing)?;
+            if !progress.done
+                && let Some(entry) = self.outbox_entry(id)?
+            {
+                let entry = OutboxEntry { state: state.clone(), retries: *retries, ..entry };
+                self.put_outbox_facts(&mut batch, &entry, entry.size)?;
+            }
+        }
+        if progress.done {
+            self.drop_envelope(&mut batch, id)?;
+        }
+        Ok(self.vault.engine.apply(&batch)?)
+    }
+
     fn put_standing(&self, batch: &mut Batch, position: u64, standing: &Standing) -> Result<(), StoreError> {
         let key = Table::Standing.key(&[&position.to_be_bytes()]);
         self.vault.replace(batch, key, &encode("a state", standing)?)
@@ -340,10 +368,14 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub fn record_attempt(&self, id: &EnvelopeId, attempt: &AttemptRecord) -> Result<(), StoreError> {
-        let key = Table::Attempts.key(&[&id_key(&self.vault.keys, id), &attempt.number.to_be_bytes()]);
         let mut batch = Batch::default();
-        self.vault.put(&mut batch, key, &to_json("an attempt", attempt)?)?;
+        self.put_attempt(&mut batch, id, attempt)?;
         Ok(self.vault.engine.apply(&batch)?)
+    }
+
+    fn put_attempt(&self, batch: &mut Batch, id: &EnvelopeId, attempt: &AttemptRecord) -> Result<(), StoreError> {
+        let key = Table::Attempts.key(&[&id_key(&self.vault.keys, id), &attempt.number.to_be_bytes()]);
+        self.vault.put(batch, key, &to_json("an attempt", attempt)?)
     }
 
     /// The message's ledger in order, at most the latest 1000 lines.

@@ -40,8 +40,8 @@ pub use self::{
     messages::{DEDUP_KEEP_MS, LATE_AFTER_MS, MARK_READ_MAX, SKEW_MS},
     open::Opened,
     record::{
-        ConversationRecord, Insert, MessageRecord, OutboxEntry, Query, ReceiptKind, ReceiptRecord, SearchEnd, Seen,
-        Verification,
+        ConversationRecord, Insert, MessageRecord, OutboxEntry, Progress, Query, ReceiptKind, ReceiptRecord, SearchEnd,
+        Seen, Verification,
     },
 };
 

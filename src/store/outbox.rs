@@ -91,13 +91,17 @@ impl Store {
     /// When the store fails.
     pub fn remove_from_outbox(&self, id: &EnvelopeId) -> Result<bool, StoreError> {
         let _writing = self.writing();
-        let name = id_key(&self.vault.keys, id);
-        let key = Table::Outbox.key(&[&name]);
+        let key = Table::Outbox.key(&[&id_key(&self.vault.keys, id)]);
         let waited = self.vault.engine.get(&key)?.is_some();
         let mut batch = Batch::default();
-        self.vault.remove(&mut batch, key)?;
-        self.vault.remove(&mut batch, Table::Envelopes.key(&[&name]))?;
+        self.drop_envelope(&mut batch, id)?;
         self.vault.engine.apply(&batch)?;
         Ok(waited)
+    }
+
+    pub(super) fn drop_envelope(&self, batch: &mut Batch, id: &EnvelopeId) -> Result<(), StoreError> {
+        let name = id_key(&self.vault.keys, id);
+        self.vault.remove(batch, Table::Outbox.key(&[&name]))?;
+        self.vault.remove(batch, Table::Envelopes.key(&[&name]))
     }
 }

@@ -1,7 +1,9 @@
 //! What is kept: the types the node hands in and gets back.
 
+use std::collections::BTreeMap;
+
 use crate::{
-    delivery::{MessageState, TransportId},
+    delivery::{AttemptRecord, MessageState, TransportId},
     identity::TrustLevel,
     wire::{Conversation, EnvelopeId, Fingerprint, Mode, PayloadType, Timestamp, Urgency},
 };
@@ -44,6 +46,26 @@ pub struct MessageRecord {
     pub trust: TrustLevel,
     /// Digest of what was received; a second envelope with the same id and another digest is a forgery.
     pub digest: Option<[u8; 32]>,
+}
+
+/// What became of an outgoing message since it was last written: one write for all of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Progress {
+    /// Where the message is, as [`super::Store::insert_outgoing`] answered.
+    pub position: u64,
+    /// How it stands, and its retries, if that changed.
+    pub state: Option<(MessageState, u32)>,
+    /// Lines of its ledger that are new or changed, by number.
+    pub attempts: BTreeMap<u32, AttemptRecord>,
+    /// Whether its envelope is not needed any more.
+    pub done: bool,
+}
+
+impl Progress {
+    /// No progress yet of the message at `position`.
+    pub fn of(position: u64) -> Self {
+        Self { position, state: None, attempts: BTreeMap::new(), done: false }
+    }
 }
 
 /// An envelope that waits to be delivered. Its bytes are kept beside it: [`super::Store::outbox_envelope`].

@@ -294,7 +294,7 @@ fn compress(json: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, BodyError> {
     if json.len() <= limits::COMPRESS_ABOVE_BYTES {
         return Ok(None);
     }
-    let mut encoder = ZlibEncoder::new(Vec::with_capacity(json.len() / 2), Compression::default());
+    let mut encoder = ZlibEncoder::new(Vec::with_capacity(json.len() / 2), Compression::fast());
     encoder.write_all(json).map_err(|_| BodyError::BadCompression)?;
     let compressed = Zeroizing::new(encoder.finish().map_err(|_| BodyError::BadCompression)?);
     Ok((compressed.len() < json.len()).then_some(compressed))

@@ -14,8 +14,9 @@ pub const CERTIFICATE_BYTES: usize = 1024 * 1024;
 pub const PATHS_PER_PEER: usize = 64;
 /// Most messages that wait for one peer.
 pub const QUEUED_PER_PEER: usize = 10_000;
-/// Content longer than this, in bytes, is compressed before it is encrypted.
-pub const COMPRESS_ABOVE_BYTES: usize = 1024;
+/// A body whose JSON is longer than this, in bytes, is compressed before it is encrypted: a content of more than 1 KiB and
+/// its headers. Below, compressing costs more than encrypting and saves little.
+pub const COMPRESS_ABOVE_BYTES: usize = 1536;
 /// Largest sealed body after inflation, in bytes.
 pub const BODY_BYTES: usize = 8 * 1024 * 1024;
 /// The longest time-to-live a sender may ask for, in seconds (28 days, as long as dedup marks are kept).

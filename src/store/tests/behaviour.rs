@@ -108,6 +108,46 @@ fn an_id_claimed_by_another_peer_neither_blocks_nor_overwrites() {
 }
 
 #[test]
+fn progress_is_written_as_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let lumina = talk(1, "general");
+    let accepted = MessageState::Accepted { via: path("tcp"), stored_by: None };
+    let delivered = MessageState::Delivered { via: path("tcp"), latency_ms: 7 };
+    let line = |number: u32, outcome: AttemptOutcome| AttemptRecord {
+        number,
+        via: path("tcp"),
+        started: at(1),
+        took_ms: Some(2),
+        bytes: 3,
+        outcome,
+    };
+    let progress = |position, state: Option<&MessageState>, lines: &[AttemptRecord], done| Progress {
+        position,
+        state: state.map(|state| (state.clone(), 1)),
+        attempts: lines.iter().map(|line| (line.number, line.clone())).collect(),
+        done,
+    };
+    {
+        let store = open(dir.path());
+        let (ours, entry) = outgoing(1, &lumina, 0);
+        let place = store.insert_outgoing(&ours, &entry, b"sealed").unwrap();
+        let first = line(1, AttemptOutcome::Accepted);
+        store.record_progress(&id(1), &progress(place, Some(&accepted), std::slice::from_ref(&first), false)).unwrap();
+        assert_eq!(store.outgoing(&id(1)).unwrap().unwrap().1.state, accepted);
+        assert_eq!(store.outbox().unwrap()[0].state, accepted);
+        assert_eq!(store.outbox_envelope(&id(1)).unwrap().as_deref(), Some(&b"sealed"[..]));
+        let acked = line(1, AttemptOutcome::Acked { after_ms: 7 });
+        store.record_progress(&id(1), &progress(place, Some(&delivered), std::slice::from_ref(&acked), true)).unwrap();
+        assert_eq!(store.attempts(&id(1)).unwrap(), [acked]);
+        assert_eq!(store.outbox_envelope(&id(1)).unwrap(), None);
+    }
+    let store = open(dir.path());
+    assert_eq!(store.outgoing(&id(1)).unwrap().unwrap().1.state, delivered);
+    assert!(store.outbox().unwrap().is_empty() && store.outbox_entry(&id(1)).unwrap().is_none());
+    assert!(store.verify().unwrap().is_clean());
+}
+
+#[test]
 fn order_is_by_composition_and_a_far_future_clock_pins_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
