@@ -18,7 +18,12 @@ mod crypto;
 mod figures;
 mod paths;
 mod process;
+mod router;
 mod screen;
+mod sim;
+#[path = "../../tests/sim/mod.rs"]
+#[allow(dead_code, reason = "the tests use more of it")]
+mod simulation;
 mod start;
 mod store;
 mod world;
@@ -30,11 +35,13 @@ use figures::{Figure, Table};
 /// A section: its name and what it measures.
 type Section = (&'static str, fn() -> Vec<Figure>);
 
-const SECTIONS: [Section; 7] = [
+const SECTIONS: [Section; 9] = [
     ("crypto", crypto::measure),
     ("tcp", paths::tcp),
     ("file", paths::file),
     ("relay", paths::relay),
+    ("router", router::measure),
+    ("sim", sim::measure),
     ("store", store::measure),
     ("screen", screen::measure),
     ("start", start::measure),

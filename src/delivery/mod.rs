@@ -28,8 +28,6 @@ mod state;
 mod timer;
 
 #[cfg(test)]
-mod sim;
-#[cfg(test)]
 mod tests;
 
 pub use breaker::Breaker;

@@ -17,6 +17,10 @@ mod policies;
 mod screen;
 #[allow(dead_code, reason = "who uses what depends on the transports that are built in")]
 mod servers;
+#[path = "../sim/mod.rs"]
+#[allow(dead_code, reason = "the bench table uses more of it")]
+mod sim;
+mod simulation;
 mod soak;
 mod support;
 mod terminal;

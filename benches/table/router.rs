@@ -1,0 +1,230 @@
+//! The router alone: what the delivery machine costs without cryptography, store and network; and how fast real
+//! nodes leave a path that fails or stays silent.
+
+use std::{
+    hint::black_box,
+    time::{Duration, Instant},
+};
+
+use skcomm_tui::{
+    delivery::{
+        Action, AttemptRecord, Capabilities, Config, Cost, Guarantee, Input, LatencyClass, Leak, Machine, Now,
+        Outgoing, Policy, TransportId,
+    },
+    home::Home,
+    node::{Command, NewIdentity, Node, PeerAdd, Reply, SendRequest, create_identity},
+    transport::registry::TransportConfig,
+    wire::{EnvelopeId, Fingerprint, Mode, PayloadType, Timestamp, Urgency},
+};
+use tokio::{io::AsyncReadExt as _, net::TcpListener};
+
+use crate::{
+    figures::{Figure, percentile},
+    process::memory_mib,
+};
+
+const PEERS: u64 = 1_000;
+const MESSAGES: u64 = 100_000;
+const START: i64 = 1_800_000_000_000;
+
+pub(crate) fn measure() -> Vec<Figure> {
+    let mut figures = vec![memory()];
+    figures.extend(latency());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    figures.push(runtime.block_on(after_error()));
+    figures.push(runtime.block_on(after_silence()));
+    figures
+}
+
+fn at(us: u64) -> Now {
+    let ms = i64::try_from(us / 1_000).unwrap();
+    Now { mono: Duration::from_micros(us), wall: Timestamp::from_unix_ms(START + ms) }
+}
+
+fn peer(number: u64) -> Fingerprint {
+    let mut bytes = [7; 20];
+    bytes[..8].copy_from_slice(&number.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes());
+    Fingerprint::from_bytes(&bytes).unwrap()
+}
+
+fn message(number: u64) -> Outgoing {
+    let mut id = [0; 16];
+    id[..8].copy_from_slice(&number.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes());
+    id[9..].copy_from_slice(&number.to_be_bytes()[1..]);
+    Outgoing {
+        envelope_id: EnvelopeId::from_random(id),
+        peer: peer(number % PEERS),
+        kind: PayloadType::Message,
+        mode: Mode::Failover,
+        policy: Policy::default(),
+        urgency: Urgency::Normal,
+        size: 1_500,
+        composed: at(number).wall,
+        ttl_seconds: 86_400,
+        max_retries: 5,
+        prefer: Vec::new(),
+        fallback: Vec::new(),
+        wants_ack: true,
+    }
+}
+
+/// A machine that knows a thousand peers, each over three transports.
+fn machine(up: bool) -> Machine {
+    let mut machine = Machine::new(Config::default(), 1);
+    let vias: Vec<TransportId> = ["tcp", "relay", "file"].map(|id| id.parse().unwrap()).into();
+    for (priority, id) in (1..).zip(&vias) {
+        let capabilities = Capabilities {
+            duplex: true,
+            offline: false,
+            next_hop_stores: false,
+            latency: LatencyClass::Instant,
+            max_frame: 1 << 24,
+            leaks: vec![Leak::AddressToPeer],
+            guarantee: Guarantee::Confirmed,
+            cost: Cost::Free,
+        };
+        machine.handle(at(0), Input::Transport { id: id.clone(), capabilities, priority, enabled: true });
+        if up {
+            machine.handle(at(0), Input::TransportUp { id: id.clone() });
+        }
+    }
+    for number in 0..PEERS {
+        let routes = vias.iter().map(|via| (via.clone(), "192.0.2.1:7777".to_owned())).collect();
+        machine.handle(at(0), Input::Peer { peer: peer(number), routes });
+    }
+    machine
+}
+
+/// What queued messages take in the machine; their envelopes are on the disk.
+fn memory() -> Figure {
+    let mut machine = machine(false);
+    let before = memory_mib(std::process::id(), "VmRSS");
+    for number in 0..MESSAGES {
+        black_box(machine.handle(at(number), Input::Submit(message(number))));
+    }
+    let taken = memory_mib(std::process::id(), "VmRSS") - before;
+    assert_eq!(machine.queued().pending(), usize::try_from(MESSAGES).unwrap());
+    Figure::new("memory of 10 000 queued messages", taken / (MESSAGES / 10_000) as f64, "MiB")
+        .note(format!("measured with {MESSAGES} for {PEERS} peers; the sealed envelopes are in the store"))
+}
+
+/// The time in the machine of one message on its way to its ack: submitted, accepted, acked.
+fn latency() -> Vec<Figure> {
+    let mut machine = machine(true);
+    let mut all = Vec::new();
+    for number in 0..MESSAGES {
+        let (now, out) = (at(number * 100), message(number));
+        let id = out.envelope_id;
+        let begun = Instant::now();
+        let actions = machine.handle(now, Input::Submit(out));
+        let mut taken = begun.elapsed();
+        let sent = actions.iter().find_map(|action| match action {
+            Action::Send { attempt, via, .. } => Some((*attempt, via.clone())),
+            _ => None,
+        });
+        let (attempt, via) = sent.expect("it is sent at once");
+        let begun = Instant::now();
+        black_box(machine.handle(now, Input::AttemptAccepted { attempt, accepted_by: None, bytes: 1_500 }));
+        black_box(machine.handle(now, Input::Acked { envelope_id: id, via: Some(via.clone()), ack_via: via }));
+        taken += begun.elapsed();
+        all.push(taken.as_secs_f64() * 1e3);
+    }
+    let note =
+        format!("submit, accepted and acked together; {MESSAGES} messages to {PEERS} peers over three transports");
+    vec![
+        Figure::new("the router's time a message, p50", percentile(&mut all, 50).unwrap(), "ms").note(note),
+        Figure::new("the router's time a message, p99", percentile(&mut all, 99).unwrap(), "ms").at_most(1.0),
+    ]
+}
+
+/// A node with tcp and a folder, and a peer whose tcp address is `address`. Sends one message and returns its first
+/// two attempts.
+async fn two_attempts(address: String) -> (AttemptRecord, AttemptRecord) {
+    let dir = tempfile::tempdir().unwrap();
+    let (home, folder) = (Home::at(dir.path().join("home")), dir.path().join("folder").display().to_string());
+    std::fs::create_dir(&folder).unwrap();
+    let tcp = TransportConfig::new("tcp").with("listen", "127.0.0.1:0");
+    let file = TransportConfig::new("file").with("folders", vec![folder.clone()]);
+    let named = [("tcp", tcp), ("file", file)].map(|(id, config)| (id.parse().unwrap(), config));
+    let identity = |name: &str| NewIdentity { name: name.to_owned(), email: None, fqid: None };
+    let secret = create_identity(&home, &identity("alice"), None, &named).unwrap();
+    let elsewhere = Home::at(dir.path().join("elsewhere"));
+    let bob = create_identity(&elsewhere, &identity("bob"), None, &[]).unwrap();
+    let node = Node::start(home, secret).unwrap();
+    let handle = node.handle();
+    let routes = [("tcp", address), ("file", folder)].map(|(id, to)| (id.parse().unwrap(), to));
+    let certificate = Some(bob.certificate().armored());
+    let add = PeerAdd { name: "bob".to_owned(), certificate, routes: routes.into(), ..PeerAdd::default() };
+    handle.call(Command::PeerAdd(add)).await.unwrap();
+    let send = SendRequest {
+        to: "bob".to_owned(),
+        kind: None,
+        content: "over the other path".to_owned(),
+        content_type: None,
+        thread_id: None,
+        in_reply_to: None,
+        mode: None,
+        policy: None,
+        urgency: None,
+        ttl_seconds: None,
+        envelope_id: None,
+    };
+    let Reply::Sent(sent) = handle.call(Command::Send(send)).await.unwrap() else { panic!() };
+    let begun = Instant::now();
+    let two = loop {
+        let Reply::Trace(trace) = handle.call(Command::Trace { envelope_id: sent.envelope_id }).await.unwrap() else {
+            panic!()
+        };
+        if let [first, second, ..] = trace.attempts.as_slice() {
+            break (first.clone(), second.clone());
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "no second path was taken");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    };
+    node.stop().await.unwrap();
+    two
+}
+
+/// From the transport's error to the next path's attempt, on real nodes: nobody listens at the address.
+async fn after_error() -> Figure {
+    let mut waits = Vec::new();
+    for _ in 0..10 {
+        let unused = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = unused.local_addr().unwrap().to_string();
+        drop(unused);
+        let (first, second) = two_attempts(address).await;
+        let failed = first.started.plus_ms(i64::try_from(first.took_ms.unwrap_or(0)).unwrap());
+        waits.push(second.started.ms_since(failed) as f64);
+    }
+    let slowest = percentile(&mut waits, 100).unwrap();
+    Figure::new("failover start after an explicit error", slowest, "ms")
+        .at_most(50.0)
+        .note("real nodes, tcp to a closed port, then a folder; the slowest of 10")
+}
+
+/// From the send to the next path's attempt, on real nodes: somebody listens, takes everything and says nothing.
+async fn after_silence() -> Figure {
+    let mut waits = Vec::new();
+    for _ in 0..5 {
+        let hole = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = hole.local_addr().unwrap().to_string();
+        let swallowing = tokio::spawn(async move {
+            let mut taken = Vec::new();
+            while let Ok((mut socket, _)) = hole.accept().await {
+                taken.push(tokio::spawn(async move {
+                    let mut buffer = [0; 4096];
+                    while socket.read(&mut buffer).await.is_ok_and(|read| read > 0) {}
+                }));
+            }
+        });
+        let (first, second) = two_attempts(address).await;
+        waits.push(second.started.ms_since(first.started) as f64);
+        swallowing.abort();
+    }
+    let slowest = percentile(&mut waits, 100).unwrap();
+    let timeout = LatencyClass::Instant.ack_initial().as_secs_f64() * 1e3;
+    Figure::new("failover start after silence, from the send", slowest, "ms")
+        // The alarm's own lateness is allowed for.
+        .at_most(timeout + 50.0)
+        .note("real nodes, tcp to a listener that takes all and answers nothing; nothing was learned of the path; the slowest of 5")
+}

@@ -1,0 +1,122 @@
+//! What must be true at every step, and how the world knows each message's fate.
+
+use std::fmt;
+
+/// What must be true at every step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Invariant {
+    /// What a recipient acked is on its disk, and stays.
+    AckedIsKept,
+    /// What a sender was told is kept is on its disk, and stays until it has an end.
+    ToldIsKept,
+    /// Nobody sees a message twice.
+    ShownOnce,
+    /// No message goes back to a lower state.
+    StatesRise,
+    /// Whatever is given up has a reason, and the reason is true.
+    DropsHaveReasons,
+    /// No queue is longer than its bound.
+    QueuesAreBounded,
+    /// No transport works for a message that has its end.
+    NoAttemptOutlives,
+    /// No alarm stays unserved.
+    AlarmsAreServed,
+    /// Nothing is sent after its time.
+    NothingSentLate,
+    /// In the end every message is delivered or its sender knows why not.
+    AllEnd,
+}
+
+/// An invariant that did not hold.
+#[derive(Clone, Debug)]
+pub(crate) struct Violation {
+    pub(crate) invariant: Invariant,
+    pub(crate) what: String,
+    pub(crate) seed: u64,
+    /// In the world's microseconds.
+    pub(crate) at: u64,
+    pub(crate) replay: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { invariant, what, seed, at, replay } = self;
+        write!(f, "seed {seed}, {:.6} s: {invariant:?} is violated: {what}\nreplay: {replay}", *at as f64 / 1e6)
+    }
+}
+
+/// Where crashes come. Each is a moment between two steps of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Step {
+    /// Before the machine is told something.
+    Input,
+    /// Before one of the machine's actions is carried out.
+    Action,
+    /// A write was queued.
+    Write,
+    /// In the middle of a flush: a part of it is on the disk.
+    Flush,
+    /// The flush is done, nobody knows yet.
+    Flushed,
+    /// Before a frame is handed to a transport.
+    Send,
+    /// A frame came in.
+    Receive,
+    /// A message is on the disk, its ack not yet made.
+    Ack,
+    /// A message was acked, not yet shown.
+    Show,
+}
+
+impl Step {
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Input,
+        Self::Action,
+        Self::Write,
+        Self::Flush,
+        Self::Flushed,
+        Self::Send,
+        Self::Receive,
+        Self::Ack,
+        Self::Show,
+    ];
+}
+
+/// What the world, which sees everything, knows of a message.
+#[derive(Clone, Debug)]
+pub(crate) struct Fate {
+    pub(crate) from: u32,
+    pub(crate) to: u32,
+    /// When it was composed, in the world's microseconds.
+    pub(crate) composed: u64,
+    pub(crate) ttl_seconds: u64,
+    /// Sent over several paths by intent.
+    pub(crate) many_paths: bool,
+    /// Its sender was told that it is kept.
+    pub(crate) told: bool,
+    /// Its sender was told that it is not kept.
+    pub(crate) refused: bool,
+    /// The recipient has it on its disk.
+    pub(crate) stored: bool,
+    /// The recipient has acked it.
+    pub(crate) acked: bool,
+    /// How often it was shown as new.
+    pub(crate) shown: u8,
+    /// How often it was handed to a transport.
+    pub(crate) sends: u16,
+    /// Transports that have it in hand.
+    pub(crate) hands: u16,
+    /// The rank of its state on its sender's disk.
+    pub(crate) rank: u8,
+    /// It expired or failed, for a reason.
+    pub(crate) given_up: Option<GivenUp>,
+    /// It left a path for another one.
+    pub(crate) failed_over: bool,
+}
+
+/// Why a message was given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GivenUp {
+    Expired,
+    QueueFull,
+}

@@ -1,0 +1,145 @@
+//! What a world is made of. A setting and its seed tell everything that will happen.
+
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use skcomm_tui::delivery::Config;
+
+use super::link::Link;
+
+/// One second, in the world's microseconds.
+pub(crate) const SECOND: u64 = 1_000_000;
+/// One hour.
+pub(crate) const HOUR: u64 = 3_600 * SECOND;
+
+/// A defect that is put into the world on purpose: the invariants must notice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The index of what was received is not asked.
+    NoDedup,
+    /// The ack goes out when a message comes in, not when it is on the disk.
+    AckBeforeDurable,
+    /// A message is called kept before it is on the disk.
+    KeptBeforeDurable,
+    /// A failure that comes after the ack is believed.
+    StateGoesBack,
+    /// The outbox forgets a message whose path is silent.
+    DropWithoutReason,
+    /// Alarms are not served.
+    DeafToAlarms,
+    /// What the machine aborts goes on.
+    NeverAborts,
+    /// The machine's bound on its queue is not the one that was promised.
+    UnboundedQueue,
+    /// Messages are sent after their time.
+    SendsWhatExpired,
+}
+
+/// What a world is made of.
+#[derive(Clone, Debug)]
+pub(crate) struct Setting {
+    pub(crate) seed: u64,
+    pub(crate) nodes: usize,
+    pub(crate) messages: u64,
+    /// Links that exist here, those to be tried first at the front.
+    pub(crate) links: Vec<Link>,
+    /// Messages are composed and accidents happen in so many microseconds; after that the world is at peace.
+    pub(crate) storm: u64,
+    /// A crash comes after about so many steps of any node.
+    pub(crate) crash_every: Option<u64>,
+    pub(crate) partitions: u32,
+    pub(crate) clock_jumps: u32,
+    pub(crate) full_disks: u32,
+    /// Shares of frames that come twice, damaged, or long after those sent later.
+    pub(crate) duplicated: f64,
+    pub(crate) corrupted: f64,
+    pub(crate) delayed: f64,
+    /// The share of messages that live for a minute only.
+    pub(crate) short_lived: f64,
+    /// Every mode and urgency, or plain failover only.
+    pub(crate) all_modes: bool,
+    pub(crate) machine: Config,
+    /// Bounds of the machine's queues as the world expects them.
+    pub(crate) queued_total: usize,
+    pub(crate) fault: Option<Fault>,
+    pub(crate) log: bool,
+    /// The command that shows exactly this world again.
+    pub(crate) replay: String,
+}
+
+impl Setting {
+    /// A quiet world over these links.
+    pub(crate) fn calm(seed: u64, links: &[Link], nodes: usize, messages: u64, storm: u64) -> Self {
+        let machine = Config::default();
+        Self {
+            seed,
+            nodes,
+            messages,
+            links: links.to_vec(),
+            storm,
+            crash_every: None,
+            partitions: 0,
+            clock_jumps: 0,
+            full_disks: 0,
+            duplicated: 0.02,
+            corrupted: 0.0,
+            delayed: 0.0,
+            short_lived: 0.0,
+            all_modes: true,
+            queued_total: machine.queued_total,
+            machine,
+            fault: None,
+            log: false,
+            replay: format!("tests/run --sim 1 --first {seed} --log"),
+        }
+    }
+
+    /// Whatever comes out of the seed: few or many nodes, any links, any accidents.
+    pub(crate) fn random(seed: u64) -> Self {
+        let mut rng = StdRng::seed_from_u64(seed ^ 0x5eed);
+        let mut links: Vec<Link> = Vec::new();
+        let wanted = rng.random_range(1..=5);
+        while links.len() < wanted || !links.iter().any(|link| link.lives()) {
+            let link = Link::ALL[rng.random_range(0..Link::ALL.len())];
+            if !links.contains(&link) {
+                links.push(link);
+            }
+        }
+        let nodes = [2, 3, 5, 12, 40][rng.random_range(0..5)];
+        let messages = rng.random_range(5..60) * nodes as u64;
+        let mut setting = Self::calm(seed, &links, nodes, messages, rng.random_range(60..4_000) * SECOND);
+        if rng.random_bool(0.6) {
+            setting.crash_every = Some([100, 1_000, 5_000][rng.random_range(0..3)]);
+        }
+        setting.partitions = rng.random_range(0..4);
+        setting.clock_jumps = if rng.random_bool(0.4) { rng.random_range(1..6) } else { 0 };
+        setting.full_disks = rng.random_range(0..3);
+        setting.corrupted = if rng.random_bool(0.5) { 0.01 } else { 0.0 };
+        setting.delayed = if rng.random_bool(0.5) { 0.02 } else { 0.0 };
+        setting.short_lived = if rng.random_bool(0.3) { 0.2 } else { 0.0 };
+        if rng.random_bool(0.25) {
+            setting.bound_queues(rng.random_range(3..30));
+        }
+        setting
+    }
+
+    /// The world behind the published figure: every named link, every accident, and a path that lives for everyone.
+    pub(crate) fn published(seed: u64, nodes: usize, messages: u64) -> Self {
+        let links =
+            [Link::GoodWifi, Link::Satellite, Link::Weak4g, Link::Slow3g, Link::BlackHole, Link::Relay, Link::Folder];
+        let mut setting = Self::calm(seed, &links, nodes, messages, (2 + messages / 500_000) * HOUR);
+        setting.crash_every = Some(100_000);
+        setting.partitions = 8;
+        setting.clock_jumps = 40;
+        setting.full_disks = 40;
+        setting.corrupted = 0.001;
+        setting.delayed = 0.005;
+        setting.replay += &format!(" --nodes {nodes} --messages {messages}");
+        setting
+    }
+
+    /// Makes the machine's queues so small.
+    pub(crate) fn bound_queues(&mut self, total: usize) {
+        self.machine.queued_total = total;
+        self.machine.queued_per_peer = total / 2 + 1;
+        self.queued_total = total;
+    }
+}

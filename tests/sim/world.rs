@@ -1,0 +1,513 @@
+//! The world: what will happen, in order, and what it does to the nodes.
+
+use std::{
+    cmp::{Ordering, Reverse},
+    collections::BinaryHeap,
+    time::Duration,
+};
+
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use skcomm_tui::{
+    delivery::{AttemptId, Input, Machine, Now, Reason, ReasonKind, Retry, TransportId},
+    wire::{EnvelopeId, Fingerprint, Timestamp},
+};
+
+use super::{
+    check::{Fate, Invariant, Step, Violation},
+    link::Link,
+    node::{Kept, Node, Volatile, Write},
+    report::Report,
+    setting::{Fault, HOUR, SECOND, Setting},
+};
+
+const START_MS: i64 = 1_800_000_000_000;
+/// An alarm served later than this, in microseconds, was forgotten.
+const LATE: u64 = SECOND;
+/// With how many others a node talks.
+const PEERS: usize = 4;
+
+/// What travels.
+#[derive(Clone, Debug)]
+pub(super) enum Frame {
+    Message(u64),
+    Ack(std::rc::Rc<[(u64, u8)]>),
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Event {
+    /// Somebody writes, and plans the next one.
+    Compose,
+    /// A transport answers a send of one life of a node.
+    Answer {
+        node: usize,
+        life: u32,
+        attempt: AttemptId,
+        fine: bool,
+    },
+    Probed {
+        node: usize,
+        life: u32,
+        link: u8,
+    },
+    Arrive {
+        from: usize,
+        to: usize,
+        link: u8,
+        frame: Frame,
+    },
+    Gather {
+        node: usize,
+        life: u32,
+    },
+    Flush {
+        node: usize,
+        life: u32,
+    },
+    Alarm {
+        node: usize,
+        life: u32,
+    },
+    Flap {
+        node: usize,
+        up: bool,
+    },
+    Start {
+        node: usize,
+    },
+    ClockJump,
+    Split(Option<u64>),
+    DiskFull {
+        node: usize,
+        full: bool,
+    },
+    Peace,
+}
+
+struct Entry {
+    at: u64,
+    order: u64,
+    event: Event,
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+impl Eq for Entry {}
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.at, self.order).cmp(&(other.at, other.order))
+    }
+}
+
+/// Whose envelope an id names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Named {
+    Message(u64),
+    Ack(u64),
+}
+
+impl Named {
+    /// An id that looks random to those who sort by it, and tells us what it names.
+    pub(super) fn id(self) -> EnvelopeId {
+        let (kind, number) = match self {
+            Self::Message(number) => (0, number),
+            Self::Ack(number) => (1, number),
+        };
+        let mixed = (number << 1 | u64::from(kind)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let mut bytes = [0; 16];
+        bytes[..6].copy_from_slice(&mixed.to_be_bytes()[..6]);
+        bytes[9] = kind;
+        bytes[10..].copy_from_slice(&number.to_be_bytes()[2..]);
+        EnvelopeId::from_random(bytes)
+    }
+
+    pub(super) fn of(id: &EnvelopeId) -> Self {
+        let mut number = [0; 8];
+        number[2..].copy_from_slice(&id.as_bytes()[10..]);
+        let number = u64::from_be_bytes(number);
+        if id.as_bytes()[9] == 0 { Self::Message(number) } else { Self::Ack(number) }
+    }
+}
+
+pub(super) fn fingerprint(node: usize) -> Fingerprint {
+    let mut bytes = [0; 20];
+    bytes[12..].copy_from_slice(&(node as u64).to_be_bytes());
+    Fingerprint::from_bytes(&bytes).unwrap()
+}
+
+pub(super) fn node_of(peer: Fingerprint) -> usize {
+    usize::try_from(u64::from_be_bytes(*peer.as_bytes().last_chunk().unwrap())).unwrap()
+}
+
+/// A hash of two nodes and something else, the same for both of them.
+pub(super) fn mix(a: usize, b: usize, salt: u64) -> u64 {
+    let pair = (a.min(b) as u64) << 32 | a.max(b) as u64;
+    let mut x = pair ^ salt.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    for _ in 0..2 {
+        x = (x ^ x >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        x ^= x >> 27;
+    }
+    x
+}
+
+/// A world on its way.
+pub(crate) struct World {
+    pub(super) setting: Setting,
+    pub(super) rng: StdRng,
+    /// In microseconds since the beginning.
+    pub(super) now: u64,
+    pub(super) links: Vec<(Link, TransportId)>,
+    pub(super) nodes: Vec<Node>,
+    pub(super) fates: Vec<Fate>,
+    agenda: BinaryHeap<Reverse<Entry>>,
+    planned: u64,
+    pub(super) acks: u64,
+    /// Steps until the next crash.
+    until_crash: u64,
+    /// Which of the network's halves a node is in depends on this.
+    pub(super) split: Option<u64>,
+    pub(super) peace: bool,
+    pub(super) report: Report,
+    pub(super) violation: Option<Violation>,
+}
+
+impl World {
+    pub(crate) fn new(setting: Setting) -> Self {
+        let nodes = setting.nodes;
+        let far = nodes / 3 + 1;
+        let peers = |node: usize| {
+            let mut peers: Vec<usize> =
+                [1, nodes - 1, far, nodes - far % nodes].iter().map(|step| (node + step) % nodes).collect();
+            peers.retain(|peer| *peer != node);
+            peers.sort_unstable();
+            peers.dedup();
+            peers.truncate(PEERS);
+            peers
+        };
+        let mut world = Self {
+            rng: StdRng::seed_from_u64(setting.seed),
+            now: 0,
+            links: setting.links.iter().map(|link| (*link, link.name())).collect(),
+            nodes: (0..nodes).map(|node| Node::new(peers(node))).collect(),
+            fates: Vec::new(),
+            agenda: BinaryHeap::new(),
+            planned: 0,
+            acks: 0,
+            until_crash: u64::MAX,
+            split: None,
+            peace: false,
+            report: Report::default(),
+            violation: None,
+            setting,
+        };
+        world.next_crash();
+        (0..nodes).for_each(|node| world.start(node));
+        world.plan_accidents();
+        world
+    }
+
+    /// Runs to the end. What it counted, or the first invariant that did not hold.
+    pub(crate) fn run(mut self) -> Result<Report, Violation> {
+        let longest = 7 * 24 * HOUR;
+        let end = self.setting.storm + longest + 24 * HOUR;
+        let bound = self.setting.messages.saturating_mul(3_000) + 20_000_000;
+        let mut happened = 0;
+        while let Some(Reverse(Entry { at, event, .. })) = self.agenda.pop() {
+            if at > end {
+                break;
+            }
+            happened += 1;
+            self.now = at;
+            self.happen(event);
+            if happened > bound {
+                self.broken(Invariant::AlarmsAreServed, "the world does not come to rest".to_owned());
+            }
+            if let Some(violation) = self.violation {
+                return Err(violation);
+            }
+        }
+        self.check_the_end();
+        self.report.ended = self.now;
+        match self.violation {
+            Some(violation) => Err(violation),
+            None => Ok(self.report),
+        }
+    }
+
+    pub(super) fn broken(&mut self, invariant: Invariant, what: String) {
+        let (seed, at, replay) = (self.setting.seed, self.now, self.setting.replay.clone());
+        self.violation.get_or_insert(Violation { invariant, what, seed, at, replay });
+    }
+
+    pub(super) fn plan(&mut self, after_us: u64, event: Event) {
+        self.planned += 1;
+        self.agenda.push(Reverse(Entry { at: self.now + after_us, order: self.planned, event }));
+    }
+
+    pub(super) fn clock(&self, node: usize) -> Now {
+        let node = &self.nodes[node];
+        let ms = i64::try_from(self.now / 1_000).unwrap();
+        let mono = Duration::from_micros(self.now - node.born);
+        Now { mono, wall: Timestamp::from_unix_ms(START_MS + ms + node.skew_ms) }
+    }
+
+    /// The links over which two nodes reach each other, by number; at least one of them lives.
+    pub(super) fn links_between(&self, a: usize, b: usize) -> Vec<u8> {
+        let bits = mix(a, b, self.setting.seed);
+        let all = || (0..).zip(&self.links);
+        let some: Vec<u8> = all().filter(|(n, _)| bits >> (n * 5) & 0b11111 < 19).map(|(n, _)| n).collect();
+        let lives = some.iter().any(|n| self.links[usize::from(*n)].0.lives());
+        if lives { some } else { all().map(|(n, _)| n).collect() }
+    }
+
+    pub(super) fn start(&mut self, node: usize) {
+        let (now, seed) = (self.now, self.rng.random());
+        let mut config = self.setting.machine.clone();
+        if self.setting.fault == Some(Fault::UnboundedQueue) {
+            config.queued_total *= 1_000;
+            config.queued_per_peer *= 1_000;
+        }
+        let this = &mut self.nodes[node];
+        this.machine = Some(Machine::new(config, seed));
+        this.life += 1;
+        this.born = now;
+        this.volatile = Volatile::default();
+        let (up, life) = (this.flapping_up, this.life);
+        let disk: Vec<Kept> = this.disk.outbox.values().cloned().collect();
+        let mut inputs = Vec::new();
+        for (priority, (link, id)) in (1..).zip(self.links.clone()) {
+            let (capabilities, enabled) = (link.capabilities(), true);
+            inputs.push(Input::Transport { id: id.clone(), capabilities, priority, enabled });
+            if link != Link::Flapping || up {
+                inputs.push(Input::TransportUp { id });
+            }
+        }
+        for peer in self.nodes[node].peers.clone() {
+            let links = self.links_between(node, peer);
+            let routes = links.into_iter().map(|n| (self.links[usize::from(n)].1.clone(), peer.to_string())).collect();
+            inputs.push(Input::Peer { peer: fingerprint(peer), routes });
+        }
+        for Kept { out, state, retries, ledger } in disk {
+            let attempts = ledger.into_values().collect();
+            inputs.push(Input::Restore { outgoing: out, state, attempts, retries });
+        }
+        for input in inputs {
+            if self.is_alive(node, life) {
+                self.give(node, input);
+            }
+        }
+    }
+
+    pub(super) fn is_alive(&self, node: usize, life: u32) -> bool {
+        let node = &self.nodes[node];
+        node.life == life && node.machine.is_some()
+    }
+
+    /// Tells a node's machine something and does what it says.
+    pub(super) fn give(&mut self, node: usize, input: Input) {
+        if self.step(node, Step::Input) {
+            return;
+        }
+        let now = self.clock(node);
+        let log = self.setting.log;
+        let Some(machine) = &mut self.nodes[node].machine else { return };
+        if log && input != Input::Wake {
+            println!("{:>13.6} node {node} <- {input:?}", self.now as f64 / 1e6);
+        }
+        let overdue = machine.next_wake().filter(|due| *due + Duration::from_micros(LATE) < now.mono);
+        let restores = matches!(input, Input::Restore { .. });
+        let before = machine.queued().pending();
+        let actions = machine.handle(now, input);
+        let (after, next) = (machine.queued().pending(), machine.next_wake());
+        self.report.calls += 1;
+        if let Some(due) = overdue {
+            let late = now.mono.saturating_sub(due);
+            self.broken(Invariant::AlarmsAreServed, format!("node {node} served an alarm {late:?} late"));
+        }
+        if next.is_some_and(|next| next <= now.mono) {
+            self.broken(Invariant::AlarmsAreServed, format!("node {node} asks for a time that is over"));
+        }
+        if after > before && after > self.setting.queued_total && !restores {
+            let bound = self.setting.queued_total;
+            self.broken(Invariant::QueuesAreBounded, format!("node {node} queues {after} messages, bound {bound}"));
+        }
+        for action in actions {
+            if self.step(node, Step::Action) {
+                return;
+            }
+            if log {
+                println!("{:>13.6} node {node} -> {action:?}", self.now as f64 / 1e6);
+            }
+            self.carry_out(node, action);
+            if self.nodes[node].machine.is_none() {
+                return;
+            }
+        }
+        self.arm(node);
+    }
+
+    /// Plans the next alarm of a node, unless an earlier one is planned.
+    fn arm(&mut self, node: usize) {
+        let this = &mut self.nodes[node];
+        let Some(next) = this.machine.as_ref().and_then(Machine::next_wake) else { return };
+        // Up, so that it is due when it fires.
+        let at = this.born + u64::try_from(next.as_nanos().div_ceil(1_000)).unwrap_or(u64::MAX / 2);
+        let at = at.max(self.now + 1);
+        if this.volatile.alarm.is_none_or(|planned| at < planned) {
+            this.volatile.alarm = Some(at);
+            let life = this.life;
+            self.plan(at - self.now, Event::Alarm { node, life });
+        }
+    }
+
+    fn alarm(&mut self, node: usize) {
+        let this = &mut self.nodes[node];
+        if this.volatile.alarm.is_none_or(|planned| planned > self.now) {
+            return;
+        }
+        this.volatile.alarm = None;
+        let mono = Duration::from_micros(self.now - this.born);
+        let due = this.machine.as_ref().and_then(Machine::next_wake).is_some_and(|next| next <= mono);
+        if due && self.setting.fault != Some(Fault::DeafToAlarms) {
+            self.give(node, Input::Wake);
+        } else {
+            self.arm(node);
+        }
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Compose => self.compose(),
+            Event::Answer { node, life, attempt, fine } => {
+                if self.is_alive(node, life) {
+                    self.answer(node, attempt, fine);
+                }
+            }
+            Event::Probed { node, life, link } => {
+                if self.is_alive(node, life) {
+                    let id = self.links[usize::from(link)].1.clone();
+                    self.give(node, Input::Probed { id, result: Ok(Duration::from_millis(20)) });
+                }
+            }
+            Event::Arrive { from, to, link, frame } => self.arrive(from, to, link, frame),
+            Event::Gather { node, life } => {
+                if self.is_alive(node, life) {
+                    self.gather(node);
+                }
+            }
+            Event::Flush { node, life } => {
+                if self.is_alive(node, life) {
+                    self.flush(node);
+                }
+            }
+            Event::Alarm { node, life } => {
+                if self.is_alive(node, life) {
+                    self.alarm(node);
+                }
+            }
+            Event::Flap { node, up } => self.flap(node, up),
+            Event::Start { node } => self.start(node),
+            Event::ClockJump => self.clock_jumps(),
+            Event::Split(halves) => self.split = halves,
+            Event::DiskFull { node, full } => self.nodes[node].disk_full = full,
+            Event::Peace => self.peace = true,
+        }
+    }
+
+    fn answer(&mut self, node: usize, attempt: AttemptId, fine: bool) {
+        if let Some(message) = self.nodes[node].volatile.hands.remove(&attempt) {
+            self.fate(message).hands -= 1;
+        }
+        let reason = Reason::new(ReasonKind::Unreachable, "nobody answers");
+        let answer = if fine {
+            Input::AttemptAccepted { attempt, accepted_by: None, bytes: 1_000 }
+        } else {
+            Input::AttemptFailed { attempt, reason, retry: Retry::Later }
+        };
+        self.give(node, answer);
+    }
+
+    fn flap(&mut self, node: usize, up: bool) {
+        self.nodes[node].flapping_up = up;
+        let (id, reason) = (Link::Flapping.name(), Reason::new(ReasonKind::Disconnected, "no signal"));
+        let input = if up { Input::TransportUp { id } } else { Input::TransportDown { id, reason, retry_in: None } };
+        self.give(node, input);
+    }
+
+    fn clock_jumps(&mut self) {
+        let node = self.rng.random_range(0..self.nodes.len());
+        self.nodes[node].skew_ms = [86_400_000, -86_400_000, 0][self.rng.random_range(0..3)];
+        self.nodes[node].skewed = true;
+        self.give(node, Input::Wake);
+    }
+
+    pub(super) fn fate(&mut self, message: u64) -> &mut Fate {
+        &mut self.fates[usize::try_from(message).unwrap()]
+    }
+
+    /// A moment between two steps of a node. Whether it crashed there.
+    pub(super) fn step(&mut self, node: usize, step: Step) -> bool {
+        let due = self.crash_is_due();
+        if due {
+            self.crash(node, step);
+        }
+        due
+    }
+
+    pub(super) fn crash_is_due(&mut self) -> bool {
+        if self.until_crash > 0 {
+            self.until_crash -= 1;
+            return false;
+        }
+        self.next_crash();
+        !self.peace
+    }
+
+    fn next_crash(&mut self) {
+        self.until_crash = match self.setting.crash_every {
+            Some(every) => self.rng.random_range(0..2 * every),
+            None => u64::MAX,
+        };
+    }
+
+    /// The process of a node dies. What was not on its disk is gone, and must not have been promised.
+    pub(super) fn crash(&mut self, node: usize, step: Step) {
+        self.nodes[node].machine = None;
+        let lost = std::mem::take(&mut self.nodes[node].volatile);
+        self.report.crashes += 1;
+        self.report.crashes_at[Step::ALL.iter().position(|known| *known == step).unwrap()] += 1;
+        if self.setting.log {
+            println!("{:>13.6} node {node} crashes at {step:?}", self.now as f64 / 1e6);
+        }
+        for message in lost.hands.into_values() {
+            self.fate(message).hands -= 1;
+        }
+        for write in lost.writes {
+            match write {
+                Write::Compose(message, _) => {
+                    // Nobody was told: to its writer it is as if it had not been taken.
+                    self.fate(message).refused = true;
+                    if self.fate(message).told {
+                        self.broken(Invariant::ToldIsKept, format!("message {message} was called kept and is gone"));
+                    }
+                }
+                Write::Receive { message, .. } => {
+                    let fate = self.fate(message);
+                    if fate.acked && !fate.stored {
+                        self.broken(Invariant::AckedIsKept, format!("message {message} was acked and is gone"));
+                    }
+                }
+                Write::Ledger(_) | Write::LateAck(_) => {}
+            }
+        }
+        let away = self.rng.random_range(SECOND..self.setting.storm.clamp(2 * SECOND, 900 * SECOND));
+        self.plan(away, Event::Start { node });
+    }
+}
