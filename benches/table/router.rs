@@ -168,6 +168,7 @@ async fn two_attempts(address: String) -> (AttemptRecord, AttemptRecord) {
         urgency: None,
         ttl_seconds: None,
         envelope_id: None,
+        by_person: true,
     };
     let Reply::Sent(sent) = handle.call(Command::Send(send)).await.unwrap() else { panic!() };
     let begun = Instant::now();
