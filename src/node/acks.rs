@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use super::core::Core;
 use crate::{
     delivery::TransportId,
+    store::CrashPoint,
     wire::{AckBody, AckItem, Digest, EnvelopeId, Fingerprint, Mode, PayloadType, ReadReceiptBody, Timestamp},
 };
 
@@ -85,6 +86,7 @@ impl Core {
     pub(super) fn send_acks(&mut self) {
         for ((to, mode), waiting) in std::mem::take(&mut self.acks).waiting {
             for items in waiting.items.chunks(ITEMS_MAX) {
+                CrashPoint::AckReady.pass();
                 let content = AckBody { items: items.to_vec() }.to_content();
                 self.send_control(to, mode, PayloadType::Ack, content, waiting.via.clone());
             }

@@ -13,7 +13,7 @@ use crate::{
     delivery::{Input, MessageState, TransportId},
     identity::{Fqid, KeyVerdict, PeerProfile, RouteEntry, TrustLevel},
     pgp::Certificate,
-    store::{Insert, MessageRecord, Query},
+    store::{CrashPoint, Insert, MessageRecord, Query},
     transport::{Inbound, Receipt, registry},
     wire::{Conversation, Digest, Fingerprint, ReplyRoute, SafeText, SealedBody, ThreadId},
 };
@@ -181,13 +181,16 @@ impl Core {
             retry_count: Some(fresh.envelope.routing.retry_count),
         };
         let mut record = incoming(fresh, trust, &via, self.clock.now().wall);
+        CrashPoint::ReceiveOpened.pass();
         let kept = record.clone();
         let (names, me) = (self.people.names(), self.me.clone());
         self.write(
             move |store| store.insert_incoming(&kept),
             move |core, inserted| match inserted {
                 Ok(Insert::New { position, late }) => {
+                    CrashPoint::ReceiveDurable.pass();
                     receipt.durable();
+                    CrashPoint::ReceiveTold.pass();
                     core.ack(arrival);
                     record.late = late;
                     core.emit(Event::Message(Box::new(views::message(position, record, &names, me.name()))));

@@ -4,7 +4,7 @@
 use super::{Event, core::Core};
 use crate::{
     delivery::{AttemptRecord, Input, MessageState, TransportId},
-    store::{Store, StoreError},
+    store::{CrashPoint, Store, StoreError},
     wire::{AckItem, Conversation, EnvelopeId, Fingerprint, Timestamp},
 };
 
@@ -29,6 +29,7 @@ struct Late {
 impl Core {
     /// `peer` has our message on its disk, as `ack` says; `via` is the path the ack came by.
     pub(super) fn acked(&mut self, peer: Fingerprint, ack: &AckItem, via: &TransportId) {
+        CrashPoint::AckReceived.pass();
         let id = ack.envelope_id;
         // Ids are unique per peer: who saw one in transit may have sent us something under it, and acks that.
         if self.machine.recipient(&id) == Some(peer) {

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use super::{Event, core::Core};
 use crate::{
     delivery::{AttemptOutcome, AttemptRecord, MessageState},
-    store::Progress,
+    store::{CrashPoint, Progress},
     wire::{Conversation, EnvelopeId},
 };
 
@@ -116,6 +116,7 @@ impl Core {
             return;
         }
         let dirty = std::mem::take(&mut self.ledger.dirty);
+        CrashPoint::MarkQueued.pass();
         self.write(
             move |store| {
                 // What is wrong with one message must not cost the others their progress.
@@ -123,6 +124,7 @@ impl Core {
                 failed.last().map_or(Ok(()), Err)
             },
             |core, written| {
+                CrashPoint::MarkDone.pass();
                 if let Err(error) = written {
                     core.storage_failed("the ledger", &error);
                 }

@@ -1,6 +1,9 @@
 //! Messages on their way out: composed, sealed, made durable, and only then given to the delivery machine.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -13,10 +16,10 @@ use super::{
     views,
 };
 use crate::{
-    delivery::{AttemptRecord, Input, MessageState, Outgoing, Policy, TransportId},
+    delivery::{AttemptRecord, Input, MessageState, Outgoing, Policy, Reason, ReasonKind, TransportId},
     identity::{PeerProfile, RoutingDefaults},
     pgp::Certificate,
-    store::{MessageRecord, OutboxEntry, Store, StoreError},
+    store::{CrashPoint, MessageRecord, OutboxEntry, Store, StoreError},
     wire::{
         Content, Conversation, EnvelopeId, Fingerprint, Mode, PayloadType, ReplyRoute, ThreadId, Timestamp, Urgency,
         limits,
@@ -198,8 +201,14 @@ impl Core {
         let frame = Bytes::from(sealed.bytes);
         let (names, me, kept) = (self.people.names(), self.me.clone(), record.clone());
         let bytes = frame.clone();
+        let (inserted, known) = (Arc::new(AtomicBool::new(false)), outgoing.envelope_id);
+        let new = inserted.clone();
         self.write(
-            move |store| insert_once(store, &kept, &entry, &bytes),
+            move |store| {
+                let kept = insert_once(store, &kept, &entry, &bytes)?;
+                new.store(matches!(kept, Kept::New(_)), Ordering::Relaxed);
+                Ok(kept)
+            },
             move |core, stored| match stored {
                 Ok(Kept::Before(position, record)) => {
                     if let Some(answer) = answer {
@@ -212,18 +221,40 @@ impl Core {
                     core.ledger.follow(outgoing.envelope_id, message.conversation(), position);
                     core.ledger.keep_frame(outgoing.envelope_id, frame, false);
                     core.emit(Event::Message(Box::new(message.clone())));
+                    CrashPoint::SendKept.pass();
                     if let Some(answer) = answer {
                         answer.give(Ok(Reply::Sent(Box::new(message))));
                     }
+                    CrashPoint::SendAnswered.pass();
                     core.drive(Input::Submit(outgoing));
                 }
                 Err(error) => {
                     core.storage_failed("a message", &error);
+                    if inserted.load(Ordering::Relaxed) {
+                        core.take_back(known);
+                    }
                     if let Some(answer) = answer {
                         let text = format!("not sent, the store failed: {error}");
                         answer.give(Err(NodeError::new(NodeErrorKind::Storage, text)));
                     }
                 }
+            },
+        );
+    }
+
+    /// A message that could not be made durable was called not sent. The store still has it in memory and writes it when
+    /// there is space again: so that it is not sent then, it leaves the outbox by the same way.
+    fn take_back(&self, id: EnvelopeId) {
+        let reason = Reason::new(ReasonKind::NoSpace, "the store could not keep it; it was not sent");
+        self.write(
+            move |store| {
+                store.set_state(&id, &MessageState::Failed { reason }, 0)?;
+                store.remove_from_outbox(&id)
+            },
+            // That the store fails was told; this goes to the disk together with the message or not at all.
+            move |_, taken_back| match taken_back {
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%id, %error, "an unsent message is not yet written off"),
             },
         );
     }

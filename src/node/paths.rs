@@ -15,6 +15,7 @@ use tokio::{sync::mpsc, task::AbortHandle};
 use super::{Event, NodeError, NodeErrorKind, NoticeLevel, Reply, TransportHealth, core::Core, handle::Answer};
 use crate::{
     delivery::{Action, AttemptId, Capabilities, Input, PathHealth, Reason, ReasonKind, Retry, TransportId},
+    store::CrashPoint,
     transport::{
         Accepted, Context, Inbound, Route, Secret, SendError, Transport, TransportEvent, TransportState,
         registry::{self, TransportConfig},
@@ -203,6 +204,7 @@ impl Core {
     }
 
     fn frame_arrived(&mut self, frame: Inbound) {
+        CrashPoint::ReceiveFrame.pass();
         if let Some(path) = self.paths.running.get_mut(&frame.via) {
             path.received += 1;
             path.bytes_in += frame.frame.len() as u64;
@@ -274,7 +276,10 @@ impl Core {
                 None => load_frame(store, id).await?,
             };
             let frame = if number > 1 { with_retry_count(&frame, number - 1) } else { frame };
-            match tokio::time::timeout(deadline, transport.send(frame, &route, deadline)).await {
+            CrashPoint::Sending.pass();
+            let sent = tokio::time::timeout(deadline, transport.send(frame, &route, deadline)).await;
+            CrashPoint::Sent.pass();
+            match sent {
                 Ok(result) => result,
                 Err(_) => Err(SendError {
                     reason: Reason::new(ReasonKind::Timeout, format!("no answer within {} s", deadline.as_secs())),

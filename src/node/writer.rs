@@ -13,7 +13,7 @@ use std::{
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::core::{Core, Done};
-use crate::store::{Store, StoreError};
+use crate::store::{CrashPoint, Store, StoreError};
 
 /// Most writes that share a flush.
 const BATCH_MAX: usize = 512;
@@ -92,6 +92,7 @@ fn run(store: &Store, queue: &mpsc::Receiver<Job>, depth: &AtomicUsize, done: &U
         }
         waiting.extend(queue.try_iter().take(BATCH_MAX - 1).map(|job| job(store)));
         let flushed = store.flush().map_err(Arc::new);
+        CrashPoint::FlushDone.pass();
         busy = waiting.len() >= BUSY;
         depth.fetch_sub(waiting.len(), Ordering::Relaxed);
         let follows: Vec<Done> = waiting.drain(..).map(|after| after(flushed.clone())).collect();

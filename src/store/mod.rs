@@ -8,6 +8,7 @@
 mod blobs;
 mod codec;
 mod conversations;
+mod crash;
 mod engine;
 mod error;
 mod header;
@@ -35,6 +36,7 @@ use std::{
 
 use self::{codec::StoredConversation, layout::ThreadKey, value::Vault};
 pub use self::{
+    crash::CrashPoint,
     error::StoreError,
     key::StoreKey,
     messages::{DEDUP_KEEP_MS, LATE_AFTER_MS, MARK_READ_MAX, SKEW_MS},

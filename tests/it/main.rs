@@ -8,7 +8,10 @@
     clippy::print_stdout
 )]
 
+mod bad_disks;
 mod cli;
+#[cfg(debug_assertions)]
+mod crash_points;
 mod durability;
 mod gate;
 mod hostile;

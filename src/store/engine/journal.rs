@@ -15,6 +15,7 @@ use std::{
 };
 
 use super::{Batch, EngineError};
+use crate::store::crash::CrashPoint;
 
 const MAGIC: [u8; 4] = *b"SKJ1";
 const HEADER: usize = 4 + 4 + 8 + 16;
@@ -212,10 +213,12 @@ impl Files {
         let length = self.segments.entry(*first).or_default();
         // Written at the known end: what a failed write left there is overwritten, or ignored at the next start.
         file.write_all_at(bytes, *length)?;
+        CrashPoint::FlushWritten.pass();
         if let Err(error) = file.sync_data() {
             self.broken = true;
             return Err(error);
         }
+        CrashPoint::FlushSynced.pass();
         *length += bytes.len() as u64;
         Ok(())
     }

@@ -20,7 +20,7 @@ use std::{
 
 pub(super) use self::salvage::Salvage;
 use self::{journal::Journal, memory::Memory, sled::Sled};
-use super::error::StoreError;
+use super::{crash::CrashPoint, error::StoreError};
 
 /// Longest value the engine is given, in bytes; longer ones are split above. Chosen so that the largest page
 /// of sled (17 entries) stays below the 128 KiB at which sled writes unsynced side files.
@@ -205,6 +205,7 @@ impl Engine {
             layers = shared.changed.wait(layers).unwrap_or_else(PoisonError::into_inner);
         }
         layers.last = shared.journal.append(batch)?;
+        CrashPoint::StoreWrite.pass();
         layers.active_bytes += layers.active.apply(batch);
         if layers.active_bytes > MEMORY_BYTES && layers.freeze() {
             shared.changed.notify_all();

@@ -1,0 +1,175 @@
+//! A disk that is really full, and one that is read-only: a small file system of its own, in a name space of its own.
+
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::Command as Program,
+};
+
+use skcomm_tui::{
+    delivery::MessageState,
+    home::Home,
+    identity::TrustLevel,
+    node::{
+        Command, Event, HistoryQuery, Message, NewIdentity, Node, NodeErrorKind, NodeHandle, PeerAdd, Reply,
+        create_identity, unlock_identity,
+    },
+};
+
+use crate::support::{TestNode, event, folder, request, until};
+
+/// Where the small file system is, for the child.
+const SMALL: &str = "SKCOMM_TEST_SMALL_DISK";
+/// An ordinary folder, for the child.
+const LARGE: &str = "SKCOMM_TEST_LARGE_DISK";
+
+/// Runs a test of this file as a child on a file system of 24 MB. Says so loudly where that is not permitted.
+fn on_a_small_disk(child: &str) {
+    let (small, large) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    // As root a mount name space is enough, others get one with a user name space where the system lets them.
+    let user = if rustix::process::geteuid().is_root() { "-m" } else { "-Urm" };
+    let mount = "mount -t tmpfs -o size=24m none \"$1\"";
+    let tried = Program::new("unshare").args([user, "sh", "-c", mount, "sh"]).arg(small.path()).output();
+    if !tried.as_ref().is_ok_and(|output| output.status.success()) {
+        eprintln!("SKIPPED: {child} (a small file system may not be mounted here: {tried:?})");
+        return;
+    }
+    let test = format!("bad_disks::{child}");
+    let ran = Program::new("unshare")
+        .args([user, "sh", "-c", &format!("{mount} && exec \"$2\" \"$3\" --exact --ignored --nocapture"), "sh"])
+        .arg(small.path())
+        .arg(std::env::current_exe().unwrap())
+        .arg(test)
+        .env(SMALL, small.path())
+        .env(LARGE, large.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&ran.stdout);
+    assert!(ran.status.success(), "{said}\n{}", String::from_utf8_lossy(&ran.stderr));
+    assert!(said.contains("1 passed"), "the child did not run: {said}");
+}
+
+fn places() -> Option<(PathBuf, PathBuf)> {
+    Some((std::env::var_os(SMALL)?.into(), std::env::var_os(LARGE)?.into()))
+}
+
+/// Fills a file system to the last byte.
+fn fill(disk: &Path) -> PathBuf {
+    let filler = disk.join("filler");
+    let mut file = std::fs::File::create(&filler).unwrap();
+    for size in [1 << 20, 4096, 1] {
+        while file.write_all(&vec![1; size]).is_ok() {}
+    }
+    filler
+}
+
+async fn history(handle: &NodeHandle) -> Vec<Message> {
+    match handle.call(Command::History(HistoryQuery { limit: 100, ..HistoryQuery::default() })).await.unwrap() {
+        Reply::Messages(messages) => messages,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_full_disk_is_told_and_nothing_is_called_sent_or_acked() {
+    on_a_small_disk("full_disk");
+}
+
+#[test]
+#[ignore = "is run as a child, on a small disk"]
+fn full_disk() {
+    let Some((small, large)) = places() else { return };
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let shared = large.join("shared");
+        std::fs::create_dir(&shared).unwrap();
+        let bob = TestNode::start("bob", &[("file", folder(&shared))]).await;
+        let home = Home::at(small.join("home"));
+        let identity = NewIdentity { name: "alice".to_owned(), email: None, fqid: None };
+        let secret = create_identity(&home, &identity, None, &[("file".parse().unwrap(), folder(&shared))]).unwrap();
+        let certificate = Some(secret.certificate().armored());
+        let node = Node::start(home.clone(), secret).unwrap();
+        let alice = node.handle();
+        let routes = || vec![("file".parse().unwrap(), shared.display().to_string())];
+        let known = |name: &str, certificate| PeerAdd {
+            name: name.to_owned(),
+            certificate,
+            routes: routes(),
+            ..PeerAdd::default()
+        };
+        alice.call(Command::PeerAdd(known("bob", Some(bob.certificate.clone())))).await.unwrap();
+        bob.call(Command::PeerAdd(known("alice", certificate))).await;
+        bob.call(Command::TrustSet { peer: "alice".to_owned(), level: TrustLevel::Verified }).await;
+        let filler = fill(&small);
+
+        let long = "does not fit ".repeat(2_000);
+        let refused = alice.call(Command::Send(request("bob", &long))).await.unwrap_err();
+        assert_eq!(refused.kind, NodeErrorKind::Storage);
+        let text = refused.message.to_string();
+        assert!(text.contains("not sent") && text.contains("no space left"), "{text}");
+        // What comes in stays with its sender, and is not acked.
+        let mut events = alice.subscribe();
+        let coming = bob.send("alice", &"into a full disk ".repeat(500)).await;
+        event(&mut events, "the word that it could not be kept", |event| match event {
+            Event::Notice { text, .. } => text.as_str().contains("it stays with its sender").then_some(()),
+            _ => None,
+        })
+        .await;
+        bob.wait_for_state(&coming, "accepted", |state| state.rank() == 1).await;
+
+        std::fs::remove_file(filler).unwrap();
+        let Reply::Sent(fits) = alice.call(Command::Send(request("bob", "fits again"))).await.unwrap() else {
+            panic!()
+        };
+        until("it is delivered", || async {
+            let Reply::Trace(trace) = alice.call(Command::Trace { envelope_id: fits.envelope_id }).await.unwrap()
+            else {
+                panic!()
+            };
+            matches!(trace.message.state, MessageState::Delivered { .. }).then_some(())
+        })
+        .await;
+        bob.call(Command::QueueRetry { envelope_id: Some(coming.envelope_id) }).await;
+        bob.delivered(&coming).await;
+        node.stop().await.unwrap();
+
+        // Also after a restart what was called not sent is not sent.
+        let node = Node::start(home.clone(), unlock_identity(&home, None).unwrap()).unwrap();
+        let alice = node.handle();
+        let Reply::Sent(last) = alice.call(Command::Send(request("bob", "the last"))).await.unwrap() else { panic!() };
+        until("the last one came", || async { bob.received().await.contains(&"the last".to_owned()).then_some(()) })
+            .await;
+        assert_eq!(bob.received().await, ["fits again", "the last"]);
+        let all = history(&alice).await;
+        assert_eq!(all.iter().filter(|message| message.incoming()).count(), 1);
+        for message in all.iter().filter(|message| message.content.as_str() == long) {
+            assert_eq!(message.state.name(), "failed", "{:?}", message.state);
+        }
+        assert!(all.iter().any(|message| message.envelope_id == last.envelope_id));
+        node.stop().await.unwrap();
+    });
+}
+
+#[test]
+fn a_read_only_disk_is_told() {
+    on_a_small_disk("read_only_disk");
+}
+
+#[test]
+#[ignore = "is run as a child, on a small disk"]
+fn read_only_disk() {
+    let Some((small, _)) = places() else { return };
+    let home = small.join("home");
+    let skcomm = |args: &[&str]| {
+        let mut program = Program::new(env!("CARGO_BIN_EXE_skcomm"));
+        program.env_clear().env("SKCOMM_HOME", &home).env("HOME", &small).args(args).output().unwrap()
+    };
+    let made = skcomm(&["init", "--name", "alice", "--no-passphrase"]);
+    assert!(made.status.success(), "{made:?}");
+    let mounted = Program::new("mount").args(["-o", "remount,ro"]).arg(&small).status().unwrap();
+    assert!(mounted.success());
+    let sent = skcomm(&["send", "--to", "bob", "into nothing"]);
+    let said = String::from_utf8_lossy(&sent.stderr).to_lowercase();
+    assert_eq!(sent.status.code(), Some(1), "{sent:?}");
+    assert!(said.contains("read-only"), "{said}");
+    assert!(sent.stdout.is_empty(), "{sent:?}");
+}
