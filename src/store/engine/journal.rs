@@ -91,8 +91,14 @@ impl Journal {
         mut take: impl FnMut(u64, &Batch),
     ) -> Result<Replay, EngineError> {
         let mut replay = Replay { last: after, noted: read_mark(dir, key), ..Replay::default() };
-        for (first, path) in segments(dir)? {
-            let bytes = fs::read(&path).map_err(EngineError::Io)?;
+        let segments = segments(dir)?;
+        let nexts = segments.keys().skip(1).map(Some).chain([None]);
+        for ((&first, path), next) in segments.iter().zip(nexts) {
+            // Nothing in it is behind `after`.
+            if next.is_some_and(|&next| next <= after.saturating_add(1)) {
+                continue;
+            }
+            let bytes = fs::read(path).map_err(EngineError::Io)?;
             let mut last_here = first.saturating_sub(1);
             for (number, payload) in (Records { key, bytes: &bytes }) {
                 last_here = number;

@@ -11,8 +11,11 @@ use std::{
     io,
     os::unix::fs::FileExt as _,
     path::Path,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
+/// Most threads that check a data file.
+const CHECKERS_MAX: usize = 4;
 /// sled's segment size, which its configuration file repeats.
 const SEGMENT: usize = 512 * 1024;
 const SEGMENT_HEADER: usize = 20;
@@ -45,9 +48,9 @@ impl Salvage {
     pub(in crate::store) fn read(dir: &Path) -> io::Result<Self> {
         let data = File::open(dir.join("db"))?;
         let mut pages = Pages::default();
-        let mut damaged_spots = 0;
+        let (mut damaged_spots, mut bytes) = (0, Vec::new());
         for (number, offset) in segments(&data)? {
-            let bytes = segment_at(&data, offset)?;
+            read_segment(&data, offset, &mut bytes)?;
             let mut records = Records { bytes: &bytes, at: SEGMENT_HEADER, number, damaged: 0 };
             for record in &mut records {
                 pages.apply(&record, number * SEGMENT as u64, offset);
@@ -73,33 +76,55 @@ impl Salvage {
 
 /// Whether what sled wrote since its last snapshot holds a damaged spot with intact records behind it. sled would
 /// take such a spot for the end and, while opening, overwrite what is behind it, even when it then refuses to open.
+///
+/// This reads all of that, so several threads share it: a start waits for it.
 pub(super) fn tail_is_damaged(dir: &Path) -> io::Result<bool> {
     let data = match File::open(dir.join("db")) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         data => data?,
     };
     let begin = newest_snapshot(dir)? / SEGMENT as u64;
-    for offset in (0..data.metadata()?.len()).step_by(SEGMENT) {
-        let mut header = [0; SEGMENT_HEADER];
-        let read = data.read_at(&mut header, offset)?;
-        let number = header_number(&header[..read]);
-        if number.is_some_and(|number| number < begin) {
-            continue;
-        }
-        let bytes = segment_at(&data, offset)?;
-        let Some(number) = number else {
-            if any_record_number(&bytes).is_some_and(|number| number >= begin) {
-                return Ok(true);
+    let count = data.metadata()?.len().div_ceil(SEGMENT as u64);
+    let (next, damaged) = (AtomicU64::new(0), AtomicBool::new(false));
+    let check = || -> io::Result<()> {
+        let mut bytes = Vec::new();
+        while !damaged.load(Ordering::Relaxed) {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            if index >= count {
+                break;
             }
-            continue;
-        };
-        let mut records = Records { bytes: &bytes, at: SEGMENT_HEADER, number, damaged: 0 };
-        records.by_ref().for_each(drop);
-        if records.damaged > 0 {
-            return Ok(true);
+            if segment_is_damaged(&data, index * SEGMENT as u64, begin, &mut bytes)? {
+                damaged.store(true, Ordering::Relaxed);
+            }
         }
+        Ok(())
+    };
+    let checkers = std::thread::available_parallelism().map_or(1, usize::from).min(CHECKERS_MAX);
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (1..checkers).map(|_| scope.spawn(check)).collect();
+        let mine = check();
+        let gone = |_| Err(io::Error::other("checking the store's data file broke off"));
+        others.into_iter().map(|other| other.join().unwrap_or_else(gone)).chain([mine]).collect::<io::Result<()>>()
+    })?;
+    Ok(damaged.into_inner())
+}
+
+/// Whether the segment at `offset`, if its number is `begin` or higher, holds a damaged spot with intact records
+/// behind it. `bytes` is room for it.
+fn segment_is_damaged(data: &File, offset: u64, begin: u64, bytes: &mut Vec<u8>) -> io::Result<bool> {
+    let mut header = [0; SEGMENT_HEADER];
+    let read = data.read_at(&mut header, offset)?;
+    let number = header_number(&header[..read]);
+    if number.is_some_and(|number| number < begin) {
+        return Ok(false);
     }
-    Ok(false)
+    read_segment(data, offset, bytes)?;
+    let Some(number) = number else {
+        return Ok(any_record_number(bytes).is_some_and(|number| number >= begin));
+    };
+    let mut records = Records { bytes, at: SEGMENT_HEADER, number, damaged: 0 };
+    records.by_ref().for_each(drop);
+    Ok(records.damaged > 0)
 }
 
 /// How far sled's newest snapshot reaches in its count of bytes; its file is named by it.
@@ -113,9 +138,9 @@ fn newest_snapshot(dir: &Path) -> io::Result<u64> {
     Ok(newest)
 }
 
-/// A segment's bytes; the last one may be short.
-fn segment_at(data: &File, offset: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; SEGMENT];
+/// Reads the segment at `offset` into `bytes`; the last one may be short.
+fn read_segment(data: &File, offset: u64, bytes: &mut Vec<u8>) -> io::Result<()> {
+    bytes.resize(SEGMENT, 0);
     let mut filled = 0;
     while filled < SEGMENT {
         match data.read_at(&mut bytes[filled..], offset + filled as u64)? {
@@ -124,15 +149,15 @@ fn segment_at(data: &File, offset: u64) -> io::Result<Vec<u8>> {
         }
     }
     bytes.truncate(filled);
-    Ok(bytes)
+    Ok(())
 }
 
 /// Segments by number, in the order they were written, with their offsets.
 fn segments(data: &File) -> io::Result<BTreeMap<u64, u64>> {
     let len = data.metadata()?.len();
-    let mut found = BTreeMap::new();
+    let (mut found, mut bytes) = (BTreeMap::new(), Vec::new());
     for offset in (0..len).step_by(SEGMENT) {
-        let bytes = segment_at(data, offset)?;
+        read_segment(data, offset, &mut bytes)?;
         // A damaged header is made up for by any intact record, which repeats the number.
         if let Some(number) = header_number(&bytes).or_else(|| any_record_number(&bytes)) {
             found.insert(number, offset);

@@ -10,7 +10,8 @@ use std::{
     fs::{self, File},
     io,
     panic::{AssertUnwindSafe, catch_unwind},
-    path::Path,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
@@ -21,12 +22,37 @@ const CACHE_BYTES: u64 = 32 * 1024 * 1024;
 
 /// How long to wait for a database that was just closed in this process.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
+/// With so many bytes set since it was opened, a database gets a snapshot when it is closed. sled writes about five
+/// times as many, which the next start would read twice.
+const SNAPSHOT_BYTES: u64 = 8 * 1024 * 1024;
 
 /// An open sled database.
 pub(super) struct Sled {
     db: ::sled::Db,
     /// sled's data file, opened a second time to sync it.
     data: File,
+    /// The last field, because it takes effect when the database is closed.
+    snapshot: SnapshotAtClose,
+}
+
+/// Opens the database once more after it was closed, if much was written to it: sled makes a snapshot only when it
+/// is opened, and without one it reads all again that was written since the last. So the next start is quick.
+struct SnapshotAtClose {
+    dir: PathBuf,
+    /// Bytes of keys and values that were set.
+    written: AtomicU64,
+}
+
+impl Drop for SnapshotAtClose {
+    fn drop(&mut self) {
+        if *self.written.get_mut() < SNAPSHOT_BYTES {
+            return;
+        }
+        if let Err(error) = Sled::open(&self.dir) {
+            // Nothing is lost by that; the next start takes longer, or repairs what is damaged.
+            tracing::warn!(?error, "the store could not be given a snapshot while closing");
+        }
+    }
 }
 
 impl From<::sled::Error> for EngineError {
@@ -72,7 +98,8 @@ impl Sled {
                 .flush_every_ms(None);
             let db = open_unlocked(&config)?;
             let data = File::open(dir.join("db")).map_err(EngineError::Io)?;
-            Ok(Self { db, data })
+            let snapshot = SnapshotAtClose { dir: dir.to_owned(), written: AtomicU64::new(0) };
+            Ok(Self { db, data, snapshot })
         })
     }
 
@@ -82,6 +109,8 @@ impl Sled {
 
     /// Sets or removes a value. Not durable before [`Sled::sync`].
     pub(super) fn set(&self, key: &[u8], value: Option<&[u8]>) -> Result<(), EngineError> {
+        let bytes = key.len() + value.map_or(0, <[u8]>::len);
+        self.snapshot.written.fetch_add(bytes as u64, Ordering::Relaxed);
         guarded(|| {
             match value {
                 Some(value) => self.db.insert(key, value)?,
