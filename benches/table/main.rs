@@ -27,6 +27,7 @@ mod sim;
 mod simulation;
 mod start;
 mod store;
+mod wire;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -36,14 +37,16 @@ use figures::{Figure, Table};
 /// A section: its name and what it measures.
 type Section = (&'static str, fn() -> Vec<Figure>);
 
-const SECTIONS: [Section; 9] = [
+const SECTIONS: [Section; 11] = [
     ("crypto", crypto::measure),
     ("tcp", paths::tcp),
     ("file", paths::file),
     ("relay", paths::relay),
     ("router", router::measure),
     ("sim", sim::measure),
+    ("wire", wire::measure),
     ("store", store::measure),
+    ("million", store::million),
     ("screen", screen::measure),
     ("start", start::measure),
 ];

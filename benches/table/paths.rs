@@ -43,7 +43,7 @@ use crate::{
 };
 
 /// Messages under way at once when the nodes are busy.
-const BUSY: usize = 128;
+pub(crate) const BUSY: usize = 128;
 /// A busy run and the bare cryptography take turns, so many …
 const TURNS: usize = 5;
 /// … and the bare cryptography takes so long in each.
@@ -52,7 +52,7 @@ const TURN: Duration = Duration::from_millis(700);
 const LIMIT: Duration = Duration::from_secs(40);
 
 /// What a run came to.
-struct Run {
+pub(crate) struct Run {
     per_second: f64,
     cpu_us: f64,
     /// Envelopes that the recipient answered with.
@@ -62,11 +62,10 @@ struct Run {
 }
 
 /// Sends so many messages from one node to the other, `at_once` of them under way, and waits until all are delivered.
-async fn exchange(from: &Inhabitant, to: &Inhabitant, count: usize, at_once: usize) -> Run {
+pub(crate) async fn exchange(from: &Inhabitant, to: &Inhabitant, content: &str, count: usize, at_once: usize) -> Run {
     let begun: Arc<Mutex<HashMap<EnvelopeId, Instant>>> = Arc::default();
     let places = Arc::new(Semaphore::new(at_once));
     let mut events = from.handle().subscribe();
-    let content = text(1024, 1);
     let (watched, freed) = (begun.clone(), places.clone());
     let watching = tokio::spawn(async move {
         let mut took = Vec::with_capacity(count);
@@ -91,7 +90,7 @@ async fn exchange(from: &Inhabitant, to: &Inhabitant, count: usize, at_once: usi
             places.acquire().await.unwrap().forget();
             let envelope_id = EnvelopeId::from_random(rand::random());
             begun.lock().unwrap().insert(envelope_id, Instant::now());
-            let request = request(to.name, content.clone(), envelope_id);
+            let request = request(to.name, content.to_owned(), envelope_id);
             let node = from.handle();
             tokio::spawn(async move { node.call(Command::Send(request)).await.unwrap() });
         }
@@ -123,16 +122,17 @@ struct Counts {
 
 /// Both directions know each other; measures an idle and a busy pair.
 async fn measure(alice: &Inhabitant, bob: &Inhabitant, counts: Counts, what: &str, target: bool) -> Vec<Figure> {
+    let content = text(1024, 1);
     // The first messages introduce the two to each other and fill caches.
-    exchange(bob, alice, counts.warm, 8).await;
-    exchange(alice, bob, counts.warm, 8).await;
-    let mut alone = exchange(alice, bob, counts.alone, 1).await;
+    exchange(bob, alice, &content, counts.warm, 8).await;
+    exchange(alice, bob, &content, counts.warm, 8).await;
+    let mut alone = exchange(alice, bob, &content, counts.alone, 1).await;
     // In turns with the bare cryptography, so that the machine's moods hit both.
     let (mut by_clock, mut by_cpu, mut speed, mut took) = (vec![], vec![], vec![], vec![]);
     let (mut cpu, mut bare_cpu, mut answers) = (vec![], vec![], 0);
     for _ in 0..TURNS {
         let load = tokio::task::spawn_blocking(|| crypto::bare_load(TURN)).await.unwrap();
-        let busy = exchange(alice, bob, counts.busy / TURNS, BUSY).await;
+        let busy = exchange(alice, bob, &content, counts.busy / TURNS, BUSY).await;
         by_clock.push(busy.per_second / load.per_second);
         by_cpu.push(load.cpu_us / busy.cpu_us);
         speed.push(busy.per_second);
@@ -168,7 +168,7 @@ async fn measure(alice: &Inhabitant, bob: &Inhabitant, counts: Counts, what: &st
     ]
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap()
 }
 
@@ -270,7 +270,7 @@ pub(crate) fn relay() -> Vec<Figure> {
     })
 }
 
-async fn start_relay(folder: &Path) -> (SocketAddr, oneshot::Sender<()>, JoinHandle<()>) {
+pub(crate) async fn start_relay(folder: &Path) -> (SocketAddr, oneshot::Sender<()>, JoinHandle<()>) {
     let mut config = RelayConfig::new(SocketAddr::from(([127, 0, 0, 1], 0)), folder.to_owned());
     // The pace of one sender is bounded by policy, 500 messages a second; here the machine shall be the bound.
     config.limits.sender.messages_per_second = 1_000_000;

@@ -28,6 +28,8 @@ const THREADS: u64 = 20;
 const BATCH: u64 = 512;
 /// Content of every message, in bytes.
 const BYTES: usize = 1024;
+/// Filling takes no longer; then there are fewer messages.
+const FILL_LIMIT: Duration = Duration::from_secs(180);
 /// A word of one message in a thousand.
 const RARE: &str = "quokka";
 const RARE_EVERY: u64 = 1000;
@@ -56,22 +58,31 @@ struct Found {
     rss_most: f64,
 }
 
+/// A store as large as `SKCOMM_BENCH_STORE` says.
 pub(crate) fn measure() -> Vec<Figure> {
-    let count: u64 = std::env::var("SKCOMM_BENCH_STORE").ok().map_or(100_000, |n| n.parse().unwrap());
+    measure_with(std::env::var("SKCOMM_BENCH_STORE").ok().map_or(100_000, |n| n.parse().unwrap()))
+}
+
+pub(crate) fn million() -> Vec<Figure> {
+    measure_with(1_000_000)
+}
+
+fn measure_with(wanted: u64) -> Vec<Figure> {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("store");
-    let filled = fill(&folder, count);
+    let Filled { count, filling, closing } = fill(&folder, wanted);
     let disk = bytes_in(&folder) as f64;
-    let exe = std::env::current_exe().unwrap();
-    let child = std::process::Command::new(exe).arg(CHILD).arg(&folder).output().unwrap();
-    assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stderr));
-    let found: Found = serde_json::from_slice(&child.stdout).unwrap();
-    assert_eq!((found.scanned, found.hits), (count, count / RARE_EVERY), "the search did not see everything");
+    let found = open_elsewhere(&folder, count);
+    remove_snapshots(&folder);
+    let unprepared = open_elsewhere(&folder, count);
     let content = count as f64 * BYTES as f64;
     vec![
         Figure::new("messages in the store", count as f64, "").note(format!("{BYTES} bytes of content each")),
-        Figure::new("messages stored, a flush for each 512", count as f64 / filled.as_secs_f64(), "messages/s"),
+        Figure::new("messages stored, a flush for each 512", count as f64 / filling.as_secs_f64(), "messages/s"),
+        Figure::ms("close after that", closing).note("with a snapshot for the next start"),
         Figure::ms("open", found.open).note("files in the system's cache"),
+        Figure::ms("open, nothing prepared when it was closed", unprepared.open)
+            .note("as after a crash that no start before came near"),
         Figure::ms("newest 50 of a thread, the first time", found.newest_first)
             .note(format!("the thread has {} messages", count / 2)),
         Figure::ms("newest 50 of a thread, again", found.newest_again),
@@ -87,25 +98,67 @@ pub(crate) fn measure() -> Vec<Figure> {
     ]
 }
 
+/// Has another process open the store, which has so many messages, and look around.
+fn open_elsewhere(folder: &Path, count: u64) -> Found {
+    let exe = std::env::current_exe().unwrap();
+    let child = std::process::Command::new(exe).arg(CHILD).arg(folder).output().unwrap();
+    assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stderr));
+    let found: Found = serde_json::from_slice(&child.stdout).unwrap();
+    assert_eq!((found.scanned, found.hits), (count, hits(count)), "the search did not see everything");
+    found
+}
+
+/// Makes the engine read all that was ever written to it when it is opened.
+fn remove_snapshots(folder: &Path) {
+    for entry in std::fs::read_dir(folder.join("engine-1/sled")).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_name().to_string_lossy().starts_with("snap.") {
+            std::fs::remove_file(entry.path()).unwrap();
+        }
+    }
+}
+
+/// What filling a store came to.
+struct Filled {
+    count: u64,
+    filling: Duration,
+    closing: Duration,
+}
+
+/// Whether the message of this number has the rare word.
+fn is_rare(number: u64) -> bool {
+    number % RARE_EVERY == RARE_EVERY / 2
+}
+
+fn hits(count: u64) -> u64 {
+    (0..count).filter(|&number| is_rare(number)).count() as u64
+}
+
 /// Fills a new store and closes it.
-fn fill(folder: &Path, count: u64) -> Duration {
+fn fill(folder: &Path, wanted: u64) -> Filled {
     let now = now();
     let store = Store::open(folder, &key(), now).unwrap().store;
     let begun = Instant::now();
-    for n in 0..count {
+    let mut count = 0;
+    while count < wanted && (count % BATCH != 0 || begun.elapsed() < FILL_LIMIT) {
+        let n = count;
         let mut content = text(BYTES, n);
-        if n % RARE_EVERY == RARE_EVERY / 2 {
+        if is_rare(n) {
             content.replace_range(100..100 + RARE.len(), RARE);
         }
         let to = if n % 2 == 0 { 0 } else { 1 + n % THREADS };
-        let at = now.plus_ms(-1000 * i64::try_from(count - n).unwrap());
+        let at = now.plus_ms(-1000 * i64::try_from(wanted - n).unwrap());
         store.insert_incoming(&message(&thread(to), n, content, at)).unwrap();
-        if n % BATCH == BATCH - 1 {
+        count += 1;
+        if count % BATCH == 0 {
             store.flush().unwrap();
         }
     }
     store.flush().unwrap();
-    begun.elapsed()
+    let filling = begun.elapsed();
+    let begun = Instant::now();
+    drop(store);
+    Filled { count, filling, closing: begun.elapsed() }
 }
 
 /// Opens the store, lists, searches, and prints what it found.
