@@ -141,19 +141,23 @@ impl Outbox {
         Some(batch)
     }
 
-    /// Writes each file, then syncs each mailbox once, then answers.
+    /// Writes all files, makes each durable, then syncs each mailbox once, then answers.
     fn write(&self, batch: Vec<Job>) {
         let mut mailboxes = BTreeMap::new();
-        let mut written: BTreeMap<Fingerprint, Vec<Job>> = BTreeMap::new();
+        let mut begun = Vec::new();
         for job in batch {
             let mailbox = mailboxes
                 .entry(job.recipient)
                 .or_insert_with(|| Mailbox::open(&self.folder, job.recipient, self.rights, &self.seen));
-            let result = match mailbox {
-                Ok(mailbox) => mailbox.write(&job.name, &job.frame),
-                Err(reason) => Err(reason.clone()),
-            };
-            match result {
+            match mailbox.as_ref().map_err(Reason::clone).and_then(|mailbox| mailbox.begin(&job.frame)) {
+                Ok(partial) => begun.push((job, partial)),
+                Err(reason) => answer(job, Err(reason)),
+            }
+        }
+        let mut written: BTreeMap<Fingerprint, Vec<Job>> = BTreeMap::new();
+        for (job, partial) in begun {
+            let Some(Ok(mailbox)) = mailboxes.get(&job.recipient) else { continue };
+            match mailbox.finish(partial, &job.name) {
                 Ok(()) => written.entry(job.recipient).or_default().push(job),
                 Err(reason) => answer(job, Err(reason)),
             }
