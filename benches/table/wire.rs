@@ -2,8 +2,9 @@
 //! transport's own framing included, counted outside of the nodes.
 
 use std::{
+    hint::black_box,
     net::SocketAddr,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -11,16 +12,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use skcomm_tui::transport::registry::TransportConfig;
+use skcomm_tui::{transport::registry::TransportConfig, wire::Envelope};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
 };
 
 use crate::{
-    figures::Figure,
+    figures::{Figure, median},
     paths::{BUSY, exchange, runtime, start_relay},
-    process::bytes_in,
+    process::{bytes_in, thread_cpu_time},
     world::{Inhabitant, text},
 };
 
@@ -32,6 +33,10 @@ const ALONE: usize = 100;
 const CROWDED: usize = 1_000;
 /// Messages that introduce the two nodes before anything is counted.
 const WARM: usize = 20;
+/// Frames coded for one sample …
+const CODEC_BATCH: u32 = 200;
+/// … and samples.
+const CODEC_TURNS: usize = 25;
 /// How long files that were read may take to be put away.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -88,10 +93,44 @@ async fn file() -> Vec<Figure> {
         settled(shared.path()).await;
         bytes_in(shared.path())
     };
-    let figures = count("file", &alice, &bob, "content of the files", archived).await;
+    let mut figures = count("file", &alice, &bob, "content of the files", archived).await;
+    exchange(&alice, &bob, &text(1024, 2), 1, 1).await;
+    settled(shared.path()).await;
+    figures.extend(frame(&largest_in(shared.path())));
     alice.stop().await;
     bob.stop().await;
     figures
+}
+
+/// What the JSON of a frame costs: the most that another encoding could save.
+fn frame(bytes: &[u8]) -> Vec<Figure> {
+    let us = |work: &mut dyn FnMut()| {
+        let mut once = || {
+            let begun = thread_cpu_time();
+            (0..CODEC_BATCH).for_each(|_| work());
+            (thread_cpu_time() - begun).as_secs_f64() * 1e6 / f64::from(CODEC_BATCH)
+        };
+        median(&mut (0..CODEC_TURNS).map(|_| once()).collect::<Vec<_>>())
+    };
+    let envelope = Envelope::decode(bytes).unwrap().envelope;
+    let decoding = us(&mut || drop(black_box(Envelope::decode(black_box(bytes)).unwrap())));
+    let encoding = us(&mut || drop(black_box(black_box(&envelope).encode())));
+    vec![
+        Figure::new("frame of a message of 1 KiB", bytes.len() as f64, "bytes"),
+        Figure::new("frame of a message of 1 KiB, decoded", decoding, "µs")
+            .note("with the canonical form and its digest, which a binary form would need, too"),
+        Figure::new("frame of a message of 1 KiB, encoded", encoding, "µs"),
+    ]
+}
+
+/// The largest file below `folder`.
+fn largest_in(folder: &Path) -> Vec<u8> {
+    fn files(folder: &Path) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+    }
+    let all = files(folder).into_iter().map(|path| std::fs::read(path).unwrap());
+    all.max_by_key(Vec::len).unwrap()
 }
 
 /// Counts what `moved` grows by, for each message.

@@ -18,8 +18,8 @@ use crate::wire::Conversation;
 
 /// Messages opened before the first results are reported.
 const FIRST_CHUNK: usize = 128;
-/// Messages opened at a time later on.
-const CHUNK: usize = 4096;
+/// Messages opened at a time later on, while as many are fetched.
+const CHUNK: usize = 2048;
 /// Most threads that open messages.
 const WORKERS_MAX: usize = 4;
 
@@ -52,14 +52,13 @@ impl Store {
             return Ok(end);
         }
         let mut messages = self.sealed_messages(conversation);
+        let mut fetch = |size| messages.by_ref().take(size).collect::<Result<Vec<Sealed>, StoreError>>();
         let mut size = FIRST_CHUNK;
-        loop {
-            let chunk: Vec<Sealed> = messages.by_ref().take(size).collect::<Result<_, _>>()?;
-            if chunk.is_empty() {
-                return Ok(end);
-            }
+        let mut chunk = fetch(size)?;
+        while !chunk.is_empty() {
             size = CHUNK.min(size * 2);
-            for look in self.look_into(&chunk, &words, cancel)? {
+            let (looks, next) = self.look_into(&chunk, &words, cancel, || fetch(size));
+            for look in looks? {
                 end.scanned += 1;
                 match look {
                     Look::Miss => {}
@@ -76,7 +75,9 @@ impl Store {
             if cancel.load(Ordering::Relaxed) {
                 return Ok(SearchEnd { complete: false, ..end });
             }
+            chunk = next?;
         }
+        Ok(end)
     }
 
     /// All messages or those of a conversation, newest first, unopened.
@@ -100,8 +101,15 @@ impl Store {
         }))
     }
 
-    /// Looks into messages on as many threads as there are processors. Ends early when cancelled.
-    fn look_into(&self, chunk: &[Sealed], words: &[String], cancel: &AtomicBool) -> Result<Vec<Look>, StoreError> {
+    /// Looks into messages on as many threads as there are processors, while this thread does what comes `meanwhile`.
+    /// Ends early when cancelled.
+    fn look_into<T>(
+        &self,
+        chunk: &[Sealed],
+        words: &[String],
+        cancel: &AtomicBool,
+        meanwhile: impl FnOnce() -> T,
+    ) -> (Result<Vec<Look>, EngineError>, T) {
         let workers = std::thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX);
         let part = chunk.len().div_ceil(workers).max(FIRST_CHUNK);
         let look_at = |part: &[Sealed]| -> Result<Vec<Look>, EngineError> {
@@ -115,16 +123,15 @@ impl Store {
             }
             Ok(looks)
         };
-        let parts = std::thread::scope(|scope| {
-            let (mine, others) = chunk.split_at(part.min(chunk.len()));
-            let others: Vec<_> = others.chunks(part).map(|part| scope.spawn(move || look_at(part))).collect();
-            let mut parts = vec![look_at(mine)];
+        std::thread::scope(|scope| {
+            let look_at = &look_at;
+            let workers: Vec<_> = chunk.chunks(part).map(|part| scope.spawn(move || look_at(part))).collect();
+            let done = meanwhile();
             let gone = |_| Err(EngineError::Damaged("a search thread gave up".to_owned()));
-            parts.extend(others.into_iter().map(|worker| worker.join().unwrap_or_else(gone)));
-            parts
-        });
-        let looks: Result<Vec<Vec<Look>>, EngineError> = parts.into_iter().collect();
-        Ok(looks?.into_iter().flatten().collect())
+            let parts = workers.into_iter().map(|worker| worker.join().unwrap_or_else(gone));
+            let looks: Result<Vec<Vec<Look>>, EngineError> = parts.collect();
+            (looks.map(|looks| looks.into_iter().flatten().collect()), done)
+        })
     }
 
     /// Looks whether a message contains all words. `folded` is room for its content in lower case.
