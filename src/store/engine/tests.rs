@@ -129,7 +129,13 @@ fn more_than_memory_holds_goes_to_sled_by_itself_and_journals_are_retired() {
     engine.settle().unwrap();
     let journals = || fs::read_dir(dir.path().join("journal")).unwrap().count();
     assert!(journals() > 2, "segments are kept until the next start");
+    let snapshots = || {
+        let files = fs::read_dir(dir.path().join("sled")).unwrap().map(|entry| entry.unwrap().file_name());
+        files.filter(|name| name.to_string_lossy().starts_with("snap.")).count()
+    };
+    assert_eq!(snapshots(), 0, "sled makes one only when it is opened");
     drop(engine);
+    assert_eq!(snapshots(), 1, "much was written, so closing prepares the next start");
     let engine = Engine::open(dir.path(), KEY).unwrap();
     assert_eq!(journals(), 1, "only the mark is left");
     assert_eq!(engine.loss, Loss::default());
@@ -138,6 +144,28 @@ fn more_than_memory_holds_goes_to_sled_by_itself_and_journals_are_retired() {
         *key == (number as u32).to_be_bytes() && value.len() == 5000 && value[0] == number as u8
     }));
     assert_eq!(engine.scan(&[0], &[1], true).count(), 6000);
+}
+
+#[test]
+fn segments_with_nothing_new_are_not_read() {
+    let dir = tempfile::tempdir().unwrap();
+    for number in 1..=3u8 {
+        let journal = Journal::open(dir.path(), KEY, u64::from(number) - 1).unwrap();
+        journal.append(&batch(&[(number, Some(1))])).unwrap();
+        journal.flush().unwrap();
+    }
+    let read = |after| {
+        let mut found = Vec::new();
+        let replay = Journal::read(dir.path(), &KEY, after, |number, _| found.push(number))?;
+        Ok::<_, EngineError>((found, replay.missing))
+    };
+    assert_eq!(read(0).unwrap(), (vec![1, 2, 3], 0));
+    // A segment that cannot be read fails only who has to read it.
+    let first = dir.path().join("0000000000000001.log");
+    fs::remove_file(&first).unwrap();
+    fs::create_dir(&first).unwrap();
+    assert!(read(0).is_err());
+    assert_eq!(read(1).unwrap(), (vec![2, 3], 0));
 }
 
 #[test]
