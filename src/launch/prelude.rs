@@ -1,7 +1,6 @@
 //! The small screens before the main one, on the real terminal.
 
-use crossterm::event::{Event as Input, EventStream as Keys, KeyEvent};
-use futures_util::StreamExt as _;
+use crossterm::event::{Event as Happened, KeyEvent};
 use ratatui::Frame;
 use tokio::sync::mpsc;
 
@@ -13,7 +12,7 @@ use crate::{
     transport::registry::TransportConfig,
     tui::{
         app::Options,
-        term::{Capabilities, Overrides, Screen, Signal, Signals, TerminalGuard, TerminalOptions},
+        term::{Capabilities, Input, Overrides, Screen, Signal, Signals, TerminalGuard, TerminalOptions},
         theme::Theme,
         wizard::{
             Card, FirstTransport, Unlock, UnlockEffect, UnlockInput, Wizard, WizardEffect, WizardInput, WizardResult,
@@ -26,7 +25,7 @@ use crate::{
 struct Stage {
     _guard: TerminalGuard,
     screen: Screen,
-    keys: Keys,
+    keys: Input,
     signals: Signals,
     theme: Theme,
     ascii: bool,
@@ -54,7 +53,8 @@ impl Stage {
         let guard = TerminalGuard::enter(terminal).map_err(failed())?;
         let screen = guard.screen().map_err(failed())?;
         let theme = theme.adapted(capabilities.colors);
-        Ok(Self { _guard: guard, screen, keys: Keys::new(), signals, theme, ascii: !capabilities.unicode })
+        let keys = Input::open().map_err(failed())?;
+        Ok(Self { _guard: guard, screen, keys, signals, theme, ascii: !capabilities.unicode })
     }
 
     fn draw(&mut self, draw: impl FnOnce(&mut Frame<'_>, &Theme, bool)) -> Result<(), LaunchError> {
@@ -67,16 +67,20 @@ impl Stage {
         loop {
             tokio::select! {
                 input = self.keys.next() => match input {
-                    Some(Ok(Input::Key(key))) => return Ok(Happening::Key(key)),
-                    Some(Ok(Input::Paste(text))) => return Ok(Happening::Paste(text)),
-                    Some(Ok(Input::Resize(..))) => return Ok(Happening::Resize),
-                    Some(Ok(_)) => {}
-                    Some(Err(error)) => return Err(LaunchError::io("the terminal")(error)),
+                    Some(Happened::Key(key)) => return Ok(Happening::Key(key)),
+                    Some(Happened::Paste(text)) => return Ok(Happening::Paste(text)),
+                    Some(_) => {}
                     None => return Ok(Happening::Leave),
                 },
                 Some(result) = done.recv() => return Ok(Happening::Done(result)),
-                signal = self.signals.next() => if matches!(signal, Signal::Terminate | Signal::Interrupt | Signal::Hangup) {
-                    return Ok(Happening::Leave);
+                signal = self.signals.next() => match signal {
+                    Signal::Terminate | Signal::Interrupt | Signal::Hangup => return Ok(Happening::Leave),
+                    Signal::Resize => {
+                        // It may have had other sizes meanwhile, and cut off what is believed to be on it.
+                        self.screen.clear().map_err(LaunchError::io("the terminal"))?;
+                        return Ok(Happening::Resize);
+                    }
+                    Signal::Continue | Signal::Suspend => {}
                 },
             }
         }

@@ -10,8 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crossterm::event::{Event as Input, EventStream as Keys};
-use futures_util::{FutureExt as _, StreamExt as _};
+use crossterm::event::Event as Happened;
+use futures_util::FutureExt as _;
 use thiserror::Error;
 use tokio::sync::mpsc;
 
@@ -19,7 +19,7 @@ use super::{
     dispatch::{Dispatcher, dispatcher},
     files::{self, UiFolder},
     model::Model,
-    term::{self, Capabilities, Overrides, Screen, Signal, Signals, TerminalGuard, TerminalOptions},
+    term::{self, Capabilities, Input, Overrides, Screen, Signal, Signals, TerminalGuard, TerminalOptions},
     update::{self, Effect, Effects, Msg},
     view,
 };
@@ -65,6 +65,8 @@ pub struct Options {
     pub demo: Option<DemoKeys>,
     /// The peer whose conversation is open at the start, ready to write, when none is remembered.
     pub open: Option<String>,
+    /// Whether the node belongs to another program and goes on when this screen ends.
+    pub attached: bool,
     /// The theme's name; by the terminal's background when none.
     pub theme: Option<String>,
     /// The keymap's name; `default` when none.
@@ -101,7 +103,7 @@ pub async fn run(handle: NodeHandle, options: Options) -> Result<(), RunError> {
         model,
         screen,
         guard,
-        keys: Some(Keys::new()),
+        keys: Some(Input::open()?),
         events: Some(handle.subscribe()),
         calls: dispatcher(handle, outcomes.clone()),
         outcomes,
@@ -128,7 +130,7 @@ struct App {
     screen: Screen,
     guard: TerminalGuard,
     /// None while an editor has the terminal.
-    keys: Option<Keys>,
+    keys: Option<Input>,
     /// None once the node is gone.
     events: Option<EventStream>,
     calls: Dispatcher,
@@ -153,7 +155,7 @@ pub(super) enum Outcome {
 
 /// What woke the loop.
 enum Woken {
-    Key(Option<std::io::Result<Input>>),
+    Key(Option<Happened>),
     Node(Option<crate::node::Event>),
     Outcome(Option<Outcome>),
     Signal(Signal),
@@ -209,7 +211,9 @@ impl App {
 
     fn wake(&mut self, woken: Woken) -> Result<(), RunError> {
         match woken {
-            Woken::Key(input) => self.key_came(input)?,
+            Woken::Key(Some(input)) => self.input(input),
+            // The terminal is gone.
+            Woken::Key(None) => self.hang_up(),
             Woken::Node(event) => self.events_came(event),
             Woken::Outcome(Some(outcome)) => self.outcomes_came(outcome)?,
             // Both ends of that channel are ours.
@@ -225,26 +229,15 @@ impl App {
         self.carry_out(effects);
     }
 
-    /// One input. It is not drained here: polling crossterm's stream with a waker that is not ours makes it forget to
-    /// wake this task. Frames are paced, so that what is typed faster than they come still shares one.
-    fn key_came(&mut self, input: Option<std::io::Result<Input>>) -> Result<(), RunError> {
-        match input {
-            Some(Ok(input)) => self.input(input),
-            Some(Err(error)) => return Err(error.into()),
-            // The terminal is gone.
-            None => self.hang_up(),
-        }
-        Ok(())
-    }
-
-    fn input(&mut self, input: Input) {
+    /// One input a turn: frames are paced, so that what is typed faster than they come shares one.
+    fn input(&mut self, input: Happened) {
         let msg = match input {
-            Input::Key(key) => Msg::Key(key),
-            Input::Mouse(mouse) => Msg::Mouse(mouse),
-            Input::Paste(text) => Msg::Paste(text),
-            Input::Resize(width, height) => Msg::Resize(width, height),
-            Input::FocusGained => Msg::Attended(true),
-            Input::FocusLost => Msg::Attended(false),
+            Happened::Key(key) => Msg::Key(key),
+            Happened::Mouse(mouse) => Msg::Mouse(mouse),
+            Happened::Paste(text) => Msg::Paste(text),
+            Happened::Resize(width, height) => Msg::Resize(width, height),
+            Happened::FocusGained => Msg::Attended(true),
+            Happened::FocusLost => Msg::Attended(false),
         };
         self.take(msg);
     }
@@ -292,7 +285,13 @@ impl App {
             // An editor that was in the foreground goes on by itself.
             Signal::Continue if self.keys.is_some() => self.take_back()?,
             Signal::Suspend if self.keys.is_some() => self.suspend()?,
-            Signal::Continue | Signal::Suspend => {}
+            Signal::Resize if self.keys.is_some() && !self.hung_up => {
+                // It may have had other sizes meanwhile, and cut off what is believed to be on it.
+                self.screen.clear()?;
+                let size = self.screen.size()?;
+                self.take(Msg::Resize(size.width, size.height));
+            }
+            Signal::Continue | Signal::Suspend | Signal::Resize => {}
         }
         Ok(())
     }
@@ -314,7 +313,9 @@ impl App {
     /// Takes the terminal again after somebody else had it.
     fn take_back(&mut self) -> Result<(), RunError> {
         self.guard.resume()?;
-        self.keys.get_or_insert_with(Keys::new);
+        if self.keys.is_none() {
+            self.keys = Some(Input::open()?);
+        }
         self.screen.clear()?;
         self.model.dirty = true;
         Ok(())

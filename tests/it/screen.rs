@@ -6,8 +6,8 @@ use rustix::process::Signal;
 use skcomm_tui::{
     home::Home,
     identity::TrustLevel,
-    node::{Command, NewIdentity, Node, NodeHandle, PeerAdd, Reply, create_identity},
-    pgp::{Passphrase, SecretKey},
+    node::{Command, NewIdentity, Node, NodeHandle, PeerAdd, Reply, SendRequest, create_identity},
+    pgp::{Certificate, Passphrase, SecretKey},
 };
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -36,13 +36,13 @@ fn demo(place: &TempDir, arguments: &[&str]) -> Terminal {
 }
 
 /// Quits with the key for it.
-fn quit(mut terminal: Terminal) {
+pub(crate) fn quit(mut terminal: Terminal) {
     terminal.keys("\x11");
     terminal.ended_well();
 }
 
 /// Quits although messages wait, which the program asks about.
-fn quit_with_waiting(mut terminal: Terminal) {
+pub(crate) fn quit_with_waiting(mut terminal: Terminal) {
     terminal.keys("\x11");
     terminal.wait_for(&["Quit now?"]);
     terminal.keys("y");
@@ -149,9 +149,9 @@ fn every_view_opens_over_a_living_demo_of_any_size() {
     screen.keys(F1);
     screen.wait_for(&["composer.newline"]);
     screen.keys("\x1b[F");
-    screen.wait_for(&["app.quit"]);
+    screen.wait_for(&["demo.revive"]);
     screen.keys(ESC);
-    screen.wait_until("the help is gone", |grid| !grid.has("app.quit"));
+    screen.wait_until("the help is gone", |grid| !grid.has("demo.revive"));
 
     screen.keys("\x10log.op");
     screen.wait_for(&["log.open"]);
@@ -205,10 +205,10 @@ fn resize_storm(screen: &Terminal) {
 }
 
 /// A home of opus, who knows lumina but has no way to her: messages wait.
-struct Prepared {
+pub(crate) struct Prepared {
     place: TempDir,
     home: Home,
-    runtime: Runtime,
+    pub(crate) runtime: Runtime,
 }
 
 impl Prepared {
@@ -232,13 +232,41 @@ impl Prepared {
         Self { place, home, runtime }
     }
 
+    /// The same with a listener for strangers.
+    pub(crate) fn listening() -> Self {
+        let prepared = Self::new(None);
+        prepared.home.save_transport(&"tcp".parse().unwrap(), &crate::support::tcp()).unwrap();
+        prepared
+    }
+
+    /// Where the running program listens, and its certificate.
+    pub(crate) fn reachable(&self) -> (String, Certificate) {
+        let node = self.node();
+        self.runtime.block_on(async {
+            let address = until("it listens", || async {
+                let Ok(Reply::Transports(all)) = node.call(Command::Transports).await else { return None };
+                all.into_iter().find_map(|transport| transport.address).map(|address| address.to_string())
+            });
+            let address = address.await;
+            let Ok(Reply::Certificate(own)) = node.call(Command::KeyExport { peer: None }).await else { panic!() };
+            (address, Certificate::parse(own.as_bytes()).unwrap())
+        })
+    }
+
     fn start(&self) -> Terminal {
-        Terminal::start(self.place.path(), WIDE, &["--home", self.home.root().to_str().unwrap()])
+        self.start_with(&[])
+    }
+
+    fn start_with(&self, environment: &[(&str, &str)]) -> Terminal {
+        Terminal::start_with(self.place.path(), WIDE, &["--home", self.home.root().to_str().unwrap()], environment)
     }
 
     /// Starts it and goes to lumina's composer.
-    fn start_writing(&self) -> Terminal {
-        let mut screen = self.start();
+    pub(crate) fn start_writing(&self) -> Terminal {
+        self.write_to_lumina(self.start())
+    }
+
+    fn write_to_lumina(&self, mut screen: Terminal) -> Terminal {
         screen.wait_for(&["lumina"]);
         screen.keys("\x0b");
         screen.wait_until("the switcher", |grid| grid.has("> "));
@@ -250,13 +278,13 @@ impl Prepared {
     }
 
     /// The node inside the program, over its control socket.
-    fn node(&self) -> NodeHandle {
+    pub(crate) fn node(&self) -> NodeHandle {
         let socket = self.home.socket_path();
         self.runtime.block_on(until("the control socket", || async { NodeHandle::connect(&socket).await.ok() }))
     }
 
     /// How many messages wait.
-    fn waiting(&self) -> usize {
+    pub(crate) fn waiting(&self) -> usize {
         let node = self.node();
         match self.runtime.block_on(node.call(Command::Status)) {
             Ok(Reply::Status(status)) => status.queued,
@@ -296,6 +324,61 @@ fn what_is_typed_and_pasted_is_text_whatever_it_holds() {
     assert_eq!(home.waiting(), 0, "nothing was sent");
     throw_away(&mut screen);
     quit(screen);
+}
+
+#[test]
+fn a_paste_that_is_cut_anywhere_by_a_pause_is_not_sent() {
+    let home = Prepared::new(None);
+    let mut screen = home.start_writing();
+    let paste = |mark: usize| format!("{PASTE}one\rtwo{PASTE_END}three\r{mark}end\n\r{PASTE_END}");
+    for at in 1..paste(10).len() {
+        let bytes = paste(10 + at);
+        let (first, second) = bytes.split_at(at);
+        screen.keys(first);
+        // The pause is what is tried here: twice as long as the program waits for the rest of a sequence.
+        std::thread::sleep(std::time::Duration::from_millis(60));
+        screen.keys(second);
+        screen.wait_for(&[&format!("{}end", 10 + at)]);
+    }
+    // A paste is shown when it is over, and then Enter is Enter again.
+    screen.keys(&format!("{PASTE}the last one{PASTE_END}"));
+    screen.wait_for(&["the last one"]);
+    assert_eq!(home.waiting(), 0, "nothing was sent");
+    screen.keys(ENTER);
+    let node = home.node();
+    home.runtime.block_on(until("it is sent", || async {
+        matches!(node.call(Command::Status).await, Ok(Reply::Status(status)) if status.queued == 1).then_some(())
+    }));
+    screen.wait_for(&["queue 1"]);
+    quit_with_waiting(screen);
+}
+
+#[test]
+fn an_editor_that_hangs_keeps_neither_the_node_nor_the_end_of_the_program() {
+    let home = Prepared::new(None);
+    let (script, started) = (home.place.path().join("editor"), home.place.path().join("started"));
+    std::fs::write(&script, format!("echo $$ > {}; exec sleep 600", started.display())).unwrap();
+    let editor = format!("sh {}", script.display());
+    let mut screen = home.write_to_lumina(home.start_with(&[("EDITOR", &editor)]));
+    screen.keys("half a thought\x0f");
+    let pid: i32 = home
+        .runtime
+        .block_on(until("the editor runs", || async { std::fs::read_to_string(&started).ok()?.trim().parse().ok() }));
+    // The node answers, and takes what another face sends.
+    let node = home.node();
+    let other = SendRequest { to: "lumina".into(), content: "meanwhile".into(), ..SendRequest::default() };
+    home.runtime.block_on(node.call(Command::Send(other))).unwrap();
+    assert_eq!(home.waiting(), 1);
+    screen.signal(Signal::TERM);
+    home.runtime.block_on(until("the program has ended", || async {
+        NodeHandle::connect(&home.home.socket_path()).await.is_err().then_some(())
+    }));
+    // It is the user's; only the test has no use for it. It holds the terminal until then.
+    rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
+    screen.ended_well();
+    let screen = home.start_writing();
+    screen.wait_until("both are there", |grid| grid.has("half a thought") && grid.has("meanwhile"));
+    quit_with_waiting(screen);
 }
 
 /// Empties the composer, which asks first.
@@ -368,9 +451,9 @@ fn a_second_screen_shows_the_same_node() {
     first.wait_for(&["you", "seen on both"]);
     first.keys("and back\r");
     second.wait_for(&["you", "and back"]);
-    // The second one is only a face of the node: it goes, the first one stays.
+    // The second one is only a face of the node: it goes without a question, the first one stays.
     second.wait_for(&["queue 2"]);
-    quit_with_waiting(second);
+    quit(second);
     first.keys("still here\r");
     first.wait_until("three messages wait", |grid| grid.has_line(&["you", "still here"]) && grid.has("queue 3"));
     quit_with_waiting(first);

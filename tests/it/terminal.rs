@@ -96,6 +96,11 @@ pub(crate) struct Terminal {
 impl Terminal {
     /// Starts `skcomm-tui` with everything that it could leave somewhere under `place`.
     pub(crate) fn start(place: &Path, size: (u16, u16), arguments: &[&str]) -> Self {
+        Self::start_with(place, size, arguments, &[])
+    }
+
+    /// The same with more in its environment.
+    pub(crate) fn start_with(place: &Path, size: (u16, u16), arguments: &[&str], more: &[(&str, &str)]) -> Self {
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_skcomm-tui"));
         command.args(arguments);
         command.cwd(place);
@@ -109,6 +114,9 @@ impl Terminal {
             ("TZ", "UTC"),
             ("USER", "opus"),
         ] {
+            command.env(name, value);
+        }
+        for (name, value) in more {
             command.env(name, value);
         }
         command.env("HOME", place);
@@ -150,15 +158,11 @@ impl Terminal {
         self.keys.flush().unwrap();
     }
 
-    /// Types this one byte at a time; only Escape comes with its next byte, because crossterm takes a lone one for the
-    /// key of that name.
+    /// Types this one byte at a time.
     pub(crate) fn keys_bytewise(&mut self, keys: &str) {
-        let mut bytes = keys.as_bytes();
-        while let [first, rest @ ..] = bytes {
-            let length = if *first == 0x1B && !rest.is_empty() { 2 } else { 1 };
-            self.keys.write_all(&bytes[..length]).unwrap();
+        for byte in keys.as_bytes() {
+            self.keys.write_all(&[*byte]).unwrap();
             self.keys.flush().unwrap();
-            bytes = &bytes[length..];
         }
     }
 

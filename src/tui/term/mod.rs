@@ -3,12 +3,14 @@
 mod backend;
 mod capability;
 mod guard;
+mod input;
 mod osc;
 mod signal;
 
 pub use backend::SparingBackend;
 pub use capability::{Capabilities, Overrides};
 pub use guard::{TerminalGuard, TerminalOptions};
+pub use input::{Input, PASTE_BYTES_MAX, Piece, Splitter};
 pub use osc::{COPY_BYTES, copy, notify, title};
 pub use signal::{Signal, Signals};
 

@@ -17,6 +17,8 @@ pub enum Signal {
     Continue,
     /// SIGTSTP from outside: give the terminal back and stop.
     Suspend,
+    /// SIGWINCH: the terminal has another size.
+    Resize,
 }
 
 /// The signals, as they come in.
@@ -26,6 +28,7 @@ pub struct Signals {
     interrupt: Stream,
     resume: Stream,
     suspend: Stream,
+    resize: Stream,
 }
 
 impl Signals {
@@ -40,6 +43,7 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             resume: signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))?,
             suspend: signal(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw()))?,
+            resize: signal(SignalKind::window_change())?,
         })
     }
 
@@ -51,6 +55,7 @@ impl Signals {
             _ = self.interrupt.recv() => Signal::Interrupt,
             _ = self.resume.recv() => Signal::Continue,
             _ = self.suspend.recv() => Signal::Suspend,
+            _ = self.resize.recv() => Signal::Resize,
         }
     }
 }
