@@ -47,6 +47,8 @@ pub struct Defaults {
     pub max_retries: u32,
     /// Whether the sender is told when its message was on the screen.
     pub read_receipts: bool,
+    /// Whether accepted peers are told now and then that this node runs.
+    pub presence: bool,
 }
 
 impl Default for Defaults {
@@ -58,6 +60,7 @@ impl Default for Defaults {
             ttl_seconds: 86_400,
             max_retries: 5,
             read_receipts: true,
+            presence: true,
         }
     }
 }

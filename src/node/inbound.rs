@@ -231,7 +231,9 @@ impl Core {
 
     fn refuse(&mut self, refusal: &Refusal, via: TransportId, origin: &SafeText, receipt: Receipt) {
         *self.counters.refused.entry(refusal.kind()).or_default() += 1;
-        self.show_refusal(via, &format!("refused a frame from {origin}: {refusal}"), refusal.concerns_security());
+        if !refusal.is_of_no_interest() {
+            self.show_refusal(via, &format!("refused a frame from {origin}: {refusal}"), refusal.concerns_security());
+        }
         if !refusal.is_temporary() {
             receipt.refused(refusal.reason());
         }

@@ -18,6 +18,8 @@ pub(super) enum Refusal {
     NotForUs(Fingerprint),
     #[error("its time to live has passed")]
     Expired,
+    #[error("a heartbeat that was too long under way")]
+    StaleHeartbeat,
     #[error("older than the time duplicates are remembered: a replay cannot be told from a new message")]
     TooOld,
     #[error("its time lies more than a day in the future")]
@@ -65,6 +67,7 @@ impl Refusal {
             Self::Pgp(_) => "bad_signature_or_sealing",
             Self::NotForUs(_) => "not_for_us",
             Self::Expired => "expired",
+            Self::StaleHeartbeat => "stale_heartbeat",
             Self::TooOld => "too_old",
             Self::FromTheFuture => "from_the_future",
             Self::ReusedId => "reused_id",
@@ -90,6 +93,11 @@ impl Refusal {
         matches!(self, Self::Store(_) | Self::UnknownSender(_) | Self::KeyConflict(_))
     }
 
+    /// Whether it is counted and not told of: nothing is lost, and nobody did anything wrong.
+    pub(super) fn is_of_no_interest(&self) -> bool {
+        matches!(self, Self::StaleHeartbeat)
+    }
+
     /// Whether it is a matter of forgery, which the user should hear of. A key conflict is told once, when it is raised.
     pub(super) fn concerns_security(&self) -> bool {
         matches!(
@@ -107,7 +115,7 @@ impl Refusal {
     /// The reason for the transport, which may tell the sender: so nothing of what the user decided about it.
     pub(super) fn reason(&self) -> Reason {
         let kind = match self {
-            Self::Expired | Self::TooOld => ReasonKind::Expired,
+            Self::Expired | Self::StaleHeartbeat | Self::TooOld => ReasonKind::Expired,
             Self::UnknownSender(_) => ReasonKind::NoKey,
             Self::KeyConflict(_) | Self::OtherKey(_) | Self::Blocked(_) => {
                 return Reason::new(ReasonKind::AuthRefused, "not accepted by the recipient");

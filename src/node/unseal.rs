@@ -169,7 +169,9 @@ fn check_times(envelope: &Envelope, now: Timestamp) -> Result<(), Refusal> {
     } else if age > REPLAY_WINDOW_MS {
         Err(Refusal::TooOld)
     } else if age > ttl_ms.saturating_add(CLOCK_GRACE_MS) {
-        Err(Refusal::Expired)
+        // A server may have kept it while we were away: nothing anybody misses.
+        let heartbeat = envelope.payload.kind == PayloadType::Heartbeat;
+        Err(if heartbeat { Refusal::StaleHeartbeat } else { Refusal::Expired })
     } else {
         Ok(())
     }
