@@ -11,10 +11,13 @@ use crate::{
     home::{Home, HomeError},
     node::{Command, EventStream, Node, NodeHandle, Reply, SetupError, StartError},
     pgp::SecretKey,
+    transport::TransportState,
 };
 
 /// How long another process may hold the home without answering: it is opening its store, or about to end.
 const OPENING: Duration = Duration::from_secs(15);
+/// How long transports of a node that was started for this command may take to come up before their state is told.
+const STARTING: Duration = Duration::from_secs(5);
 /// How often it is asked meanwhile.
 const STEP: Duration = Duration::from_millis(25);
 
@@ -94,6 +97,20 @@ impl Session {
     /// Whether the node is our own, and ends with this command.
     pub(super) fn is_own(&self) -> bool {
         self.own.is_some()
+    }
+
+    /// Waits, within a bound, until every transport of a node of our own is up, or says why it is not: what is asked
+    /// before would only say that it is starting.
+    pub(super) async fn wait_for_transports(&self) -> Result<(), CliError> {
+        let deadline = Instant::now() + STARTING;
+        while self.is_own() && Instant::now() < deadline {
+            let Reply::Transports(all) = self.call(Command::Transports).await? else { break };
+            if !all.iter().any(|transport| transport.state == TransportState::Starting) {
+                break;
+            }
+            tokio::time::sleep(STEP).await;
+        }
+        Ok(())
     }
 
     /// The home.

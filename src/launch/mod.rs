@@ -100,7 +100,7 @@ async fn run_home(launch: Launch) -> Result<(), LaunchError> {
     screen.home_ui_dir = Home::ui_dir();
     if let Ok(running) = NodeHandle::connect(&home.socket_path()).await {
         // Another program holds the home: this is one more face of its node.
-        return Ok(app::run(running, screen).await?);
+        return Ok(app::run(running, Options { attached: true, ..screen }).await?);
     }
     let Some(secret) = identity(&home, launch.passphrase_file, &screen).await? else { return Ok(()) };
     let node = Node::start(home, secret)?;

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::Presence;
 use crate::{
     delivery::{AttemptRecord, Capabilities, MessageState, Policy, Reason, TransportId},
     identity::{RoutingDefault, RoutingDefaults, TrustLevel},
@@ -390,7 +391,8 @@ impl Message {
 pub struct Trace {
     /// The message.
     pub message: Message,
-    /// The plan it was last sent by.
+    /// While it waits, the plan by which it would be sent now; later the one it was sent by, for the latest 1000 messages
+    /// that were sent since the node started.
     pub plan: Option<RoutePlan>,
     /// Every attempt, in order.
     pub attempts: Vec<AttemptRecord>,
@@ -415,6 +417,9 @@ pub struct Peer {
     pub threads: BTreeMap<ThreadId, RoutingDefaults>,
     /// When it was last heard of.
     pub last_seen: Option<Timestamp>,
+    /// Whether it was there when this was asked. A face that stays goes by `last_seen`.
+    #[serde(default)]
+    pub presence: Presence,
     /// A key that wants to take the pinned one's place; blocks sending until decided.
     pub conflict: Option<Fingerprint>,
     /// Blocked by the user.

@@ -14,7 +14,7 @@ use super::{
     queries::{Queries, Wanted},
 };
 use crate::{
-    delivery::{Input, PlanRequest, RoutePlan},
+    delivery::{Input, Outgoing, PlanRequest, RoutePlan},
     identity::RoutingDefaults,
     store::OutboxEntry,
     wire::{Conversation, EnvelopeId, Fingerprint, Mode, SafeText},
@@ -272,7 +272,10 @@ impl Core {
                     trace.message.state = state.clone();
                     trace.attempts = core.machine.attempts(&envelope_id).to_vec();
                 }
-                trace.plan = waiting.filter(|_| !trace.message.state.is_final()).map(|entry| core.plan_of(&entry));
+                trace.plan = match waiting.filter(|_| !trace.message.state.is_final()) {
+                    Some(entry) => Some(core.plan_of(&entry)),
+                    None => core.ledger.plan(&envelope_id).cloned(),
+                };
                 Reply::Trace(Box::new(trace))
             }));
         });
@@ -289,6 +292,21 @@ impl Core {
             size: usize::try_from(entry.size).unwrap_or(usize::MAX),
             prefer: facts.prefer,
             fallback: Vec::new(),
+            without: Vec::new(),
+        };
+        self.machine.plan(self.clock.now(), &ask)
+    }
+
+    /// What is about to happen to a message.
+    pub(super) fn plan_for(&self, out: &Outgoing) -> RoutePlan {
+        let ask = PlanRequest {
+            peer: out.peer,
+            mode: out.mode,
+            policy: out.policy,
+            urgency: out.urgency,
+            size: out.size,
+            prefer: out.prefer.clone(),
+            fallback: out.fallback.clone(),
             without: Vec::new(),
         };
         self.machine.plan(self.clock.now(), &ask)

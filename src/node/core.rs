@@ -17,6 +17,7 @@ use super::{
     ledger::Ledger,
     paths::Paths,
     people::People,
+    presence::Heartbeats,
     throttle::Throttle,
     workers::Workers,
     writer::Writer,
@@ -59,6 +60,7 @@ pub(super) struct Core {
     pub(super) ledger: Ledger,
     pub(super) acks: AckQueue,
     pub(super) held: HeldDrafts,
+    pub(super) heartbeats: Heartbeats,
     pub(super) counters: Counters,
     pub(super) warnings: Vec<SafeText>,
     pub(super) searches: BTreeMap<u64, Arc<std::sync::atomic::AtomicBool>>,
@@ -105,6 +107,7 @@ impl Core {
             let room = self.writer.depth() < WRITES_MAX;
             let alarm = self.machine.next_wake().map(|mono| self.clock.instant(mono));
             let acks_due = self.acks.due_at().map(|mono| self.clock.instant(mono));
+            let heartbeat = self.heartbeats.next().map(|mono| self.clock.instant(mono));
             tokio::select! {
                 Some(done) = from.done.recv() => {
                     done(&mut self);
@@ -123,6 +126,7 @@ impl Core {
                 },
                 () = sleep_until(alarm), if alarm.is_some() => self.drive(Input::Wake),
                 () = sleep_until(acks_due), if acks_due.is_some() => {}
+                () = sleep_until(heartbeat), if heartbeat.is_some() && self.sealing.is_empty() => self.send_heartbeats(),
                 _ = tick.tick(), if self.ledger.is_dirty() => self.write_ledger(),
             }
             // While more is coming in, one ack can answer it all.

@@ -4,19 +4,23 @@
 //! What a crash may lose here is only how far a message had come: it is then sent again, recognised as a duplicate
 //! by its recipient and acked again.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use bytes::Bytes;
 
 use super::{Event, core::Core};
 use crate::{
-    delivery::{AttemptOutcome, AttemptRecord, MessageState},
+    delivery::{AttemptOutcome, AttemptRecord, MessageState, RoutePlan},
     store::{CrashPoint, Progress},
     wire::{Conversation, EnvelopeId},
 };
 
 /// Most bytes of sealed envelopes that are kept in memory; the rest is read from the outbox when it is sent.
 const FRAMES_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Most plans that are remembered. Kept in memory only: they explain what was just sent, the attempts on the disk are
+/// the lasting record.
+const PLANS_MAX: usize = 1_000;
 
 /// Outgoing envelopes while they are under way.
 #[derive(Default)]
@@ -25,6 +29,9 @@ pub(super) struct Ledger {
     followed: HashMap<EnvelopeId, (Conversation, u64)>,
     frames: HashMap<EnvelopeId, Bytes>,
     frame_bytes: usize,
+    plans: HashMap<EnvelopeId, RoutePlan>,
+    /// In the order they were made.
+    planned: VecDeque<EnvelopeId>,
 }
 
 impl Ledger {
@@ -49,6 +56,23 @@ impl Ledger {
     /// The bytes, if they are at hand.
     pub(super) fn frame(&self, id: &EnvelopeId) -> Option<Bytes> {
         self.frames.get(id).cloned()
+    }
+
+    /// Remembers the plan a message was sent by; the oldest is forgotten.
+    pub(super) fn keep_plan(&mut self, id: EnvelopeId, plan: RoutePlan) {
+        if self.plans.insert(id, plan).is_none() {
+            self.planned.push_back(id);
+        }
+        if self.planned.len() > PLANS_MAX
+            && let Some(oldest) = self.planned.pop_front()
+        {
+            self.plans.remove(&oldest);
+        }
+    }
+
+    /// The plan a message was sent by, while it is remembered.
+    pub(super) fn plan(&self, id: &EnvelopeId) -> Option<&RoutePlan> {
+        self.plans.get(id)
     }
 
     fn drop_frame(&mut self, id: &EnvelopeId) {

@@ -18,6 +18,7 @@ mod ledger;
 mod outbound;
 mod paths;
 mod people;
+mod presence;
 mod queries;
 mod refusal;
 mod rpc;
@@ -34,5 +35,6 @@ mod writer;
 
 pub use api::*;
 pub use handle::{Answer, EventStream, NodeHandle};
+pub use presence::{PRESENT_MS, Presence};
 pub use setup::{NewIdentity, SetupError, create_identity, unlock_identity};
 pub use start::{Node, StartError};

@@ -160,7 +160,7 @@ impl Core {
         });
     }
 
-    fn seal_with(
+    pub(super) fn seal_with(
         &mut self,
         to: Certificate,
         draft: Draft,
@@ -220,6 +220,8 @@ impl Core {
                     let message = views::message(position, record, &names, me.name());
                     core.ledger.follow(outgoing.envelope_id, message.conversation(), position);
                     core.ledger.keep_frame(outgoing.envelope_id, frame, false);
+                    let plan = core.plan_for(&outgoing);
+                    core.ledger.keep_plan(outgoing.envelope_id, plan);
                     core.emit(Event::Message(Box::new(message.clone())));
                     CrashPoint::SendKept.pass();
                     if let Some(answer) = answer {

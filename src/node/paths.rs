@@ -60,6 +60,12 @@ struct Switch {
     running: tokio::sync::Mutex<bool>,
 }
 
+/// A transport that is up.
+pub(super) struct Live {
+    pub(super) transport: Arc<dyn Transport>,
+    pub(super) capabilities: Capabilities,
+}
+
 /// One attempt, as the delivery machine wants it.
 struct Sending {
     attempt: AttemptId,
@@ -78,6 +84,13 @@ impl Paths {
     /// The kind of a transport: file, tcp, websocket.
     pub(super) fn kind(&self, id: &TransportId) -> Option<&str> {
         self.running.get(id).map(|path| path.config.kind.as_str())
+    }
+
+    /// A transport if it is up.
+    pub(super) fn live(&self, id: &TransportId) -> Option<Live> {
+        let path = self.running.get(id)?;
+        let up = path.config.enabled && matches!(path.state, TransportState::Up | TransportState::Degraded { .. });
+        up.then(|| Live { transport: path.transport.clone(), capabilities: path.capabilities() })
     }
 
     /// The first transport of that kind.

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    Event, KeyEvent, KeyInfo, NodeError, NodeErrorKind, NoticeLevel, Peer, PeerAdd, PeerDefaults, Reply, core::Core,
-    handle::Answer, strangers::Strangers,
+    Event, KeyEvent, KeyInfo, NodeError, NodeErrorKind, NoticeLevel, Peer, PeerAdd, PeerDefaults, Presence, Reply,
+    core::Core, handle::Answer, strangers::Strangers,
 };
 use crate::{
     delivery::{Input, Reason, ReasonKind},
@@ -84,6 +84,11 @@ impl People {
         self.rename();
     }
 
+    /// The latest sign of life of `key`.
+    pub(super) fn last_seen(&self, key: &Fingerprint) -> Option<Timestamp> {
+        self.last_seen.get(key).copied()
+    }
+
     /// Notes a sign of life; says whether it is worth showing.
     fn seen(&mut self, key: Fingerprint, at: Timestamp) -> bool {
         let before = self.last_seen.get(&key).copied();
@@ -133,6 +138,7 @@ impl Core {
         });
         let history =
             profile.key_history.iter().map(|e| KeyEvent { at: e.at, what: SafeText::line(&e.what) }).collect();
+        let last_seen = profile.fingerprint.and_then(|key| self.people.last_seen(&key));
         Peer {
             name: SafeText::line(profile.name.as_str()),
             fingerprint: profile.fingerprint,
@@ -141,7 +147,8 @@ impl Core {
             routes: profile.routes.iter().map(|r| (r.transport.clone(), SafeText::line(&r.address))).collect(),
             defaults: profile.defaults(),
             threads: profile.threads.clone(),
-            last_seen: profile.fingerprint.and_then(|key| self.people.last_seen.get(&key).copied()),
+            presence: Presence::of(last_seen, self.clock.now().wall),
+            last_seen,
             conflict: profile.conflict,
             blocked: profile.blocked,
             muted: profile.muted,
@@ -154,6 +161,12 @@ impl Core {
 
     /// Notes that an authentic frame of this peer came in.
     pub(super) fn heard_from(&mut self, key: Fingerprint, at: Timestamp) {
+        let now = self.clock.now().wall;
+        if Presence::of(self.people.last_seen(&key), now) != Presence::Online
+            && Presence::of(Some(at), now) == Presence::Online
+        {
+            self.came_back(&key);
+        }
         let news = self.people.seen(key, at);
         let Some(profile) = self.people.book.by_key(&key).cloned() else { return };
         if !profile.heard {
@@ -202,6 +215,7 @@ impl Core {
 
     /// Tells the delivery machine where a peer is and whether it may be written to.
     pub(super) fn tell_machine(&mut self, profile: &PeerProfile) {
+        self.begin_heartbeats(profile);
         let Some(peer) = profile.fingerprint else { return };
         let routes = profile.routes.iter().map(|r| (r.transport.clone(), r.address.clone())).collect();
         self.drive(Input::Peer { peer, routes });

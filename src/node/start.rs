@@ -165,6 +165,7 @@ impl Opening {
             ledger: Ledger::default(),
             acks: AckQueue::default(),
             held: loaded.held,
+            heartbeats: Default::default(),
             counters: Counters::default(),
             warnings: loaded.warnings,
             searches: BTreeMap::new(),

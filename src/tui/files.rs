@@ -59,6 +59,7 @@ impl UiFolder {
         model.ascii = options.ascii || !terminal.unicode;
         model.reduced_motion = options.reduced_motion;
         model.demo = options.demo.is_some();
+        model.attached = options.attached;
         model.layout = layout.unwrap_or_default().sane();
         model.open_first = options.open.clone();
         (model, notes)

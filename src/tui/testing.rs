@@ -89,6 +89,7 @@ pub(crate) fn peer(name: &str, key: u8, trust: TrustLevel) -> Peer {
         defaults: Default::default(),
         threads: Default::default(),
         last_seen: Some(at(5_000)),
+        presence: Default::default(),
         conflict: None,
         blocked: false,
         muted: false,

@@ -13,10 +13,12 @@ mod cli;
 #[cfg(debug_assertions)]
 mod crash_points;
 mod durability;
+mod floods;
 mod gate;
 mod hostile;
 mod nodes;
 mod policies;
+mod presence;
 mod screen;
 #[allow(dead_code, reason = "who uses what depends on the transports that are built in")]
 mod servers;

@@ -11,7 +11,7 @@ use crate::{
         table::{self, Table},
     },
     identity::RoutingDefaults,
-    node::{Command, Peer, PeerAdd, PeerDefaults, Reply},
+    node::{Command, Peer, PeerAdd, PeerDefaults, Presence, Reply},
     pgp::fingerprint_words,
     transport::registry::TransportConfig,
     wire::{ThreadId, limits},
@@ -157,12 +157,13 @@ async fn list(session: &Session, out: &mut Out) -> Result<Outcome, CliError> {
         peers.iter().try_for_each(|peer| out.object(peer))?;
         return Ok(Outcome::Done);
     }
-    let mut table = Table::new(&["NAME", "TRUST", "FINGERPRINT", "ROUTES", "NOTES"]);
+    let mut table = Table::new(&["NAME", "TRUST", "PRESENCE", "FINGERPRINT", "ROUTES", "NOTES"]);
     for peer in &peers {
         let routes: Vec<String> = peer.routes.iter().map(|(transport, _)| transport.to_string()).collect();
         table.row([
             peer.name.to_string(),
             peer.trust.name().to_owned(),
+            presence(peer).to_owned(),
             peer.fingerprint.map_or_else(|| "-".to_owned(), |key| key.short()),
             if routes.is_empty() { "-".to_owned() } else { routes.join(",") },
             show::peer_notes(peer),
@@ -170,6 +171,14 @@ async fn list(session: &Session, out: &mut Out) -> Result<Outcome, CliError> {
     }
     table.print(out, "no peers yet; add one with `skcomm peer add --name NAME --pubkey FILE --route tcp=HOST:PORT`")?;
     Ok(Outcome::Done)
+}
+
+fn presence(peer: &Peer) -> &'static str {
+    match peer.presence {
+        Presence::Online => "online",
+        Presence::Away => "away",
+        Presence::Unknown => "-",
+    }
 }
 
 async fn show_one(session: &Session, peer: String, out: &mut Out) -> Result<Outcome, CliError> {
@@ -194,6 +203,7 @@ fn details(out: &mut Out, peer: &Peer) -> Result<(), CliError> {
             ("expires", peer.key.as_ref().and_then(|key| key.expires).map(show::time)),
             ("new key", peer.conflict.map(|key| key.grouped())),
             ("defaults", defaults(&peer.defaults)),
+            ("presence", Some(presence(peer).to_owned())),
             ("last seen", peer.last_seen.map(show::time)),
             ("notes", (!notes.is_empty()).then_some(notes)),
         ],

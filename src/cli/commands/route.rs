@@ -16,6 +16,7 @@ use crate::{
 pub(super) async fn run(session: &Session, command: RouteCommand, out: &mut Out) -> Result<Outcome, CliError> {
     let RouteCommand::Explain(ExplainArgs { peer, thread, mode, policy, urgency, without, size }) = command;
     let question = RouteQuestion { peer, thread_id: thread, mode, policy, urgency, without, size };
+    session.wait_for_transports().await?;
     let plan = match session.call(Command::RouteExplain(question)).await? {
         Reply::Plan(plan) => plan,
         other => return Err(unexpected(&other)),

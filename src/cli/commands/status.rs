@@ -11,6 +11,7 @@ use crate::{
 };
 
 pub(super) async fn run(session: &Session, out: &mut Out) -> Result<Outcome, CliError> {
+    session.wait_for_transports().await?;
     let status = match session.call(Command::Status).await? {
         Reply::Status(status) => status,
         other => return Err(unexpected(&other)),

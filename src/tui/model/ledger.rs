@@ -49,7 +49,8 @@ impl Ledger {
                 story.attempts.insert(attempt.number, attempt);
             }
         }
-        story.plan = trace.plan;
+        // An older answer may know the plan that the node has forgotten.
+        story.plan = trace.plan.or(story.plan.take());
         story.whole = true;
     }
 

@@ -117,6 +117,8 @@ pub struct Model {
     pub hints: Vec<Hint>,
     /// The peer whose conversation is opened as soon as the peer is known; none once that is done.
     pub open_first: Option<String>,
+    /// Whether the node goes on when this screen ends.
+    pub attached: bool,
     /// Whether this is the demonstration.
     pub demo: bool,
     /// Transports the user knocked out in the demonstration.
@@ -167,6 +169,7 @@ impl Model {
             pending_keys: Vec::new(),
             hints: Vec::new(),
             open_first: None,
+            attached: false,
             demo: false,
             knocked: BTreeSet::new(),
             sends: BTreeMap::new(),

@@ -62,6 +62,9 @@ fn heading(model: &Model, conversation: &Conversation, focused: bool, width: usi
     match model.peer_of(&conversation.peer) {
         Some(peer) => {
             spans.push(span(model, words::trust_role(peer.trust), format!("{} ", words::trust(peer.trust))));
+            if let Some((role, text)) = words::presence(model, peer) {
+                spans.push(span(model, role, format!("{text} ")));
+            }
             if peer.blocked {
                 spans.push(span(model, Role::PeerBlocked, "blocked "));
             }

@@ -45,7 +45,7 @@ pub(crate) fn draw_plan(
     let name = format!("The next message to {peer}");
     let width = usize::from(76.min(area.width).saturating_sub(2));
     let lines = match plan {
-        Some(plan) => plan_lines(model, plan, width),
+        Some(plan) => plan_lines(model, plan, "", width),
         None => vec![Line::from(span(model, Role::TextDim, "Asking"))],
     };
     sheet::draw(model, &sheet::Sheet { name: &name, top, size: (76, 20) }, &lines, frame, area);
@@ -76,7 +76,8 @@ fn story(model: &Model, message: &Message, width: usize) -> Vec<Line<'static>> {
     }
     if let Some(plan) = &known.plan {
         lines.push(Line::default());
-        lines.extend(plan_lines(model, plan, width));
+        let when = if message.state.is_final() { ", as sent" } else { "" };
+        lines.extend(plan_lines(model, plan, when, width));
     }
     lines
 }
@@ -99,9 +100,9 @@ fn arrival(model: &Model, message: &Message, width: usize, lines: &mut Vec<Line<
 }
 
 /// A plan: candidates with their scores in parts, and what was skipped and why.
-fn plan_lines(model: &Model, plan: &RoutePlan, width: usize) -> Vec<Line<'static>> {
+fn plan_lines(model: &Model, plan: &RoutePlan, when: &str, width: usize) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
-    let heading = format!("Plan, {}", words::mode(plan.mode));
+    let heading = format!("Plan, {}{when}", words::mode(plan.mode));
     wrapped(model, Role::TextStrong, &heading, width, &mut lines);
     for (n, candidate) in plan.candidates.iter().enumerate() {
         let text = format!("{}. {} {:.1}  {}", n + 1, candidate.transport, candidate.score, candidate.address);

@@ -4,16 +4,14 @@ use ratatui::{Frame, layout::Rect, text::Line};
 
 use super::{ends, frame_of, glyph, put, span, title, words};
 use crate::{
-    node::Peer,
+    node::{Peer, Presence},
     tui::{
         model::{Focus, Model, SidebarRow},
+        text::relative_time,
         theme::Role,
     },
     wire::{Conversation, SafeText},
 };
-
-/// A peer heard of within this time counts as present, in milliseconds.
-const PRESENT_MS: i64 = 120_000;
 
 /// Draws the list.
 pub(crate) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
@@ -49,12 +47,12 @@ fn line(model: &Model, row: &SidebarRow, width: usize) -> Line<'static> {
 }
 
 fn peer_line(model: &Model, peer: &Peer, unread: u64, threads: usize, width: usize) -> Line<'static> {
-    let present = peer.last_seen.is_some_and(|seen| model.now.ms_since(seen) < PRESENT_MS);
+    let presence = Presence::of(peer.last_seen, model.now);
     let current = model.current().is_some_and(|c| Some(c.peer) == peer.fingerprint);
-    let mark = match (peer.conflict.is_some(), present) {
+    let mark = match (peer.conflict.is_some(), presence) {
         (true, _) => span(model, Role::PeerConflict, "!"),
-        (_, true) => span(model, Role::PeerOnline, glyph(model, "●", "*")),
-        (_, false) => span(model, Role::PeerAway, glyph(model, "○", "o")),
+        (_, Presence::Online) => span(model, Role::PeerOnline, glyph(model, "●", "*")),
+        _ => span(model, Role::PeerAway, glyph(model, "○", "o")),
     };
     let role = match (peer.conflict.is_some(), peer.blocked, peer.muted) {
         (true, ..) => Role::PeerConflict,
@@ -77,6 +75,9 @@ fn peer_line(model: &Model, peer: &Peer, unread: u64, threads: usize, width: usi
         right.push(span(model, Role::PeerBlocked, "blocked "));
     } else if peer.muted {
         right.push(span(model, Role::PeerMuted, "muted "));
+    }
+    if let (Presence::Away, Some(seen)) = (presence, peer.last_seen) {
+        right.push(span(model, Role::PeerAway, format!("{} ", relative_time(model.now, seen))));
     }
     let badge = if peer.fingerprint.is_some() { words::trust_letter(peer.trust) } else { "-" };
     right.push(span(model, words::trust_role(peer.trust), badge));

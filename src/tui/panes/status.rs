@@ -15,14 +15,20 @@ use crate::tui::{
     theme::Role,
 };
 
+/// Below this many columns the own name is left out.
+const NARROW: u16 = 60;
+
 /// Draws the status line.
 pub(crate) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     frame.buffer_mut().set_style(area, model.theme.style(Role::Status));
     let mut left = vec![Span::raw(" ")];
     match &model.status {
         Some(status) => {
-            let name = status.fqid.as_ref().unwrap_or(&status.name);
-            left.push(span(model, Role::StatusStrong, format!("{name}  ")));
+            // Where there is little room, what changes goes before what one knows.
+            if area.width >= NARROW {
+                let name = status.fqid.as_ref().unwrap_or(&status.name);
+                left.push(span(model, Role::StatusStrong, format!("{name}  ")));
+            }
             let waiting = status.queued;
             if waiting > 0 {
                 left.push(span(model, Role::StateQueued, format!("queue {waiting}  ")));
@@ -39,7 +45,8 @@ pub(crate) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     }
     let unread = model.unread();
     if unread > 0 {
-        left.push(span(model, Role::Unread, format!("{unread} unread  ")));
+        left.push(span(model, Role::Unread, format!("{unread} unread")));
+        left.push(Span::raw("  "));
     }
     let right = if model.pending_keys.is_empty() { keys(model, usize::from(area.width)) } else { pending(model) };
     put(frame.buffer_mut(), area, 0, ends(model, left, right, usize::from(area.width)));

@@ -101,6 +101,10 @@ impl Lines<'_> {
         if let Some(fqid) = &peer.fqid {
             self.tell("FQID", fqid.as_str());
         }
+        match words::presence(self.model, peer) {
+            Some((role, text)) => self.tell_as(role, "presence", &text),
+            None => self.tell_as(Role::TextDim, "presence", "not heard of since the start"),
+        }
         match &peer.fingerprint {
             Some(key) => self.fingerprint(key),
             None => self.tell_as(Role::StateHeld, "key", "none yet: messages are held until its certificate is added"),

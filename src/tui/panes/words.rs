@@ -3,7 +3,7 @@
 use crate::{
     delivery::{AttemptOutcome, AttemptRecord, Leak, MessageState, TransportId},
     identity::TrustLevel,
-    node::{Breaker, Message},
+    node::{Breaker, Message, Peer, Presence},
     transport::TransportState,
     tui::{
         model::{Model, Shown, Story},
@@ -12,6 +12,15 @@ use crate::{
     },
     wire::{Mode, Timestamp, Urgency},
 };
+
+/// Whether a peer is there, in words; none where nothing is known.
+pub(crate) fn presence(model: &Model, peer: &Peer) -> Option<(Role, String)> {
+    let seen = peer.last_seen?;
+    Some(match Presence::of(Some(seen), model.now) {
+        Presence::Online => (Role::PeerOnline, "online".to_owned()),
+        _ => (Role::PeerAway, format!("away, heard {} ago", text::relative_time(model.now, seen))),
+    })
+}
 
 /// A trust level's name.
 pub(crate) fn trust(level: TrustLevel) -> &'static str {

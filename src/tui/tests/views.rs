@@ -78,7 +78,7 @@ fn a_prefix_shows_what_can_follow() {
 #[test]
 fn the_path_tells_the_whole_story() {
     let mut screen = opened();
-    screen.press("Up Up p").sees("acked 212 ms").sees("connection refused").sees("Plan, failover");
+    screen.press("Up Up p").sees("acked 212 ms").sees("connection refused").sees("Plan, failover, as sent");
     screen.sees("broadcast 2/3");
 }
 
@@ -119,6 +119,10 @@ fn seconds_count_down_and_then_nothing_wakes_the_screen() {
     assert!(update::next_wakeup(&screen.model).is_some());
     screen.pass(200_000);
     screen.pass(1);
+    // But for the time since somebody was heard of, which reads differently once a minute at most.
+    let next = update::next_wakeup(&screen.model).unwrap() - screen.model.clock;
+    assert!((30_000..=60_000).contains(&next), "an idle screen sleeps: {next}");
+    screen.model.peers.iter_mut().for_each(|peer| peer.last_seen = None);
     assert_eq!(update::next_wakeup(&screen.model), None, "an idle screen sleeps");
     screen.model.dirty = false;
     screen.feed(Msg::Tick);

@@ -35,6 +35,11 @@ const ANSI: [(&str, Color, [u8; 3]); 16] = [
     ("white", Color::White, [255, 255, 255]),
 ];
 
+/// Least difference between the strongest and the weakest part of what is a colour and no gray.
+const CHROMA_MIN: u16 = 48;
+/// From this luminance on a colour is one for a dark page.
+const SOFT_LUMINANCE: f64 = 0.25;
+
 /// What a colour may look like, for error messages.
 pub(super) const EXPECTED: &str =
     "a colour is #rrggbb, a name of the palette, none, or one of the terminal's 16 such as red or light-blue";
@@ -105,6 +110,10 @@ pub(super) fn adapt(style: Style, page: Option<Color>, depth: ColorDepth) -> Sty
         adapted.bg = Some(Color::Reset);
         adapted = adapted.add_modifier(Modifier::REVERSED);
     }
+    // Many terminals show bold black as gray, which is hard to read on a fill.
+    if depth == ColorDepth::Ansi16 && filled && adapted.fg == Some(Color::Black) {
+        adapted.add_modifier.remove(Modifier::BOLD);
+    }
     adapted
 }
 
@@ -132,8 +141,23 @@ fn nearest(color: Color, depth: ColorDepth) -> Color {
 }
 
 fn nearest_ansi(rgb: [u8; 3]) -> Color {
-    let nearest = ANSI.iter().min_by_key(|(.., ansi)| distance(*ansi, rgb));
+    // A soft colour is nearer to gray than to the loud one of its hue, but the hue is what it says. (Dark colours, as
+    // for text on a light page, would become too light to be read.)
+    let hue = hue(rgb).filter(|_| luminance(rgb) >= SOFT_LUMINANCE);
+    let candidates = ANSI.iter().filter(|(.., ansi)| hue.is_none() || self::hue(*ansi).is_some());
+    let nearest = candidates.min_by_key(|(.., ansi)| {
+        let apart = hue.zip(self::hue(*ansi)).map_or(0, |(one, other)| distance(one, other));
+        (apart, distance(*ansi, rgb))
+    });
     nearest.map_or(Color::Reset, |(_, color, _)| *color)
+}
+
+/// The purest and brightest colour of the same hue; none for grays.
+fn hue(rgb: [u8; 3]) -> Option<[u8; 3]> {
+    let (low, high) = (rgb.into_iter().min()?, rgb.into_iter().max()?);
+    let span = u16::from(high - low);
+    let pure = |part: u8| u8::try_from(u16::from(part - low) * 255 / span.max(1)).unwrap_or(u8::MAX);
+    (span >= CHROMA_MIN).then(|| rgb.map(pure))
 }
 
 /// Squared distance, weighted for the eye ("redmean").

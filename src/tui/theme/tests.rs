@@ -131,6 +131,12 @@ fn fewer_colours_are_near_and_never_hide_text() {
         Style::new().fg(Color::Indexed(196)).bg(Color::Indexed(16))
     );
     assert_eq!(color::adapt(style, None, ColorDepth::Ansi16), Style::new().fg(Color::LightRed).bg(Color::Black));
+    // Soft colours keep their hue.
+    let green = theme("dark").adapted(ColorDepth::Ansi16).style(Role::PeerOnline).fg;
+    assert!(matches!(green, Some(Color::Green | Color::LightGreen)), "{green:?}");
+    // Bold black is gray on many terminals.
+    let unread = theme("dark").adapted(ColorDepth::Ansi16).style(Role::Unread);
+    assert_eq!((unread.fg, unread.add_modifier), (Some(Color::Black), Modifier::empty()));
 }
 
 /// A user's file and what must be said about it, as `line: part of the message`.

@@ -558,10 +558,11 @@ fn confirm(model: &mut Model, out: &mut Effects) {
     }
 }
 
-/// Leaving with messages that wait: they stay in the outbox, but nothing sends them while the node does not run.
+/// Leaving with messages that wait: they stay in the outbox, but nothing sends them while the node does not run. Where
+/// it goes on without this screen there is nothing to ask.
 fn quit(model: &mut Model, out: &mut Effects) {
     let waiting = model.status.as_ref().map_or(0, |status| status.queued);
-    if waiting == 0 || model.gone {
+    if waiting == 0 || model.gone || model.attached {
         return leave(model, out);
     }
     let loses = match waiting {

@@ -3,21 +3,19 @@
 use super::{Effect, Effects, Tag};
 use crate::{
     delivery::MessageState,
-    node::Command,
+    node::{Command, PRESENT_MS},
     tui::model::{Model, Overlay, Row},
     wire::Timestamp,
 };
 
 /// A draft is saved when the typing pauses for so long, in milliseconds.
 const DRAFT_PAUSE_MS: u64 = 1_000;
-/// A peer heard of within this time counts as present, in milliseconds.
-pub(crate) const PRESENT_MS: i64 = 120_000;
 
 /// Time has passed.
 pub(super) fn tick(model: &mut Model, out: &mut Effects) {
     let clock = model.clock;
     let expired = model.notices.expire(clock) | model.health.expire(clock);
-    model.dirty |= expired || counts_down(model) || presence_ended(model);
+    model.dirty |= expired || counts_down(model) || presence_changed(model);
     if model.status_due.is_some_and(|due| due <= clock) {
         model.status_due = None;
         out.push(Effect::Call(Tag::Status, Command::Status));
@@ -39,21 +37,35 @@ pub fn next_wakeup(model: &Model) -> Option<u64> {
         let into = model.now.unix_ms().rem_euclid(1_000).unsigned_abs();
         clock.saturating_add(1_000 - into)
     });
-    let presence = model.peers.iter().filter_map(|peer| presence_ends_in(model, peer.last_seen)).min();
+    let presence = model.peers.iter().filter_map(|peer| presence_changes_in(model.now, peer.last_seen?)).min();
     let presence = presence.map(|ms| clock.saturating_add(ms));
     let times =
         [model.status_due, draft, search, second, presence, model.notices.next_expiry(), model.health.next_expiry()];
     times.into_iter().flatten().min()
 }
 
-fn presence_ends_in(model: &Model, seen: Option<Timestamp>) -> Option<u64> {
-    let left = PRESENT_MS - model.now.ms_since(seen?);
-    u64::try_from(left).ok().filter(|ms| *ms > 0 && *ms <= PRESENT_MS.unsigned_abs())
+/// Milliseconds until a peer's presence, or the time since it was heard of, reads differently.
+fn presence_changes_in(now: Timestamp, seen: Timestamp) -> Option<u64> {
+    let age = now.ms_since(seen);
+    let left = if age < PRESENT_MS { PRESENT_MS - age.max(0) } else { age_step(age) - age % age_step(age) };
+    u64::try_from(left).ok()
 }
 
-/// A peer's presence ran out within the last moments.
-fn presence_ended(model: &Model) -> bool {
-    let just = |seen| (0..1_000).contains(&(model.now.ms_since(seen) - PRESENT_MS));
+/// How often a time that long ago reads differently, in milliseconds.
+fn age_step(age: i64) -> i64 {
+    match age / 60_000 {
+        ..60 => 60_000,
+        60..1_440 => 3_600_000,
+        _ => 86_400_000,
+    }
+}
+
+/// A peer's presence ran out, or the time since it was heard of changed, within the last moments.
+fn presence_changed(model: &Model) -> bool {
+    let just = |seen| {
+        let age = model.now.ms_since(seen);
+        (0..1_000).contains(&(age - PRESENT_MS)) || age > PRESENT_MS && age % age_step(age) < 1_000
+    };
     model.peers.iter().filter_map(|peer| peer.last_seen).any(just)
 }
 
