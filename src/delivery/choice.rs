@@ -147,7 +147,7 @@ impl Bar {
             Self::Breaker { reason, until } => {
                 let what = if until.is_some() { "circuit open" } else { "circuit half open, a probe decides" };
                 let why = reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
-                Reason::new(ReasonKind::BreakerOpen, what.to_owned() + &why)
+                Reason::new(ReasonKind::BreakerOpen, what.to_owned() + why.as_str())
             }
         }
     }

@@ -13,6 +13,8 @@ use tokio::sync::mpsc;
 
 mod backoff;
 pub mod file;
+#[cfg(feature = "matrix")]
+pub mod matrix;
 mod refusals;
 pub mod registry;
 mod rules;

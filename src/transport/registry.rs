@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "matrix")]
+use super::matrix;
 use super::{ConfigError, Context, Rules, Transport, Zone, file, rules, settings, tcp, websocket};
 use crate::delivery::{Bulk, Cost, Window};
 
@@ -29,7 +31,13 @@ pub struct Kind {
 pub type Build = fn(&TransportConfig, Context) -> Result<Arc<dyn Transport>, ConfigError>;
 
 /// Every kind, by name.
-static KINDS: &[Kind] = &[file::KIND, tcp::KIND, websocket::KIND];
+static KINDS: &[Kind] = &[
+    file::KIND,
+    #[cfg(feature = "matrix")]
+    matrix::KIND,
+    tcp::KIND,
+    websocket::KIND,
+];
 
 /// Kinds behind a cargo feature of the same name: known also to a build without it, which then says what it lacks.
 const OPTIONAL: &[&str] = &["matrix", "nats", "nostr"];

@@ -16,6 +16,8 @@ mod durability;
 mod floods;
 mod gate;
 mod hostile;
+#[cfg(feature = "matrix")]
+mod matrix;
 mod nodes;
 mod policies;
 mod presence;

@@ -59,7 +59,7 @@ fn a_private_key_is_not_taken_for_a_certificate() {
 fn exactly_one_certificate() {
     let two = [ALICE.certificate().to_bytes(), BOB.certificate().to_bytes()].concat();
     assert_eq!(Certificate::parse(&two).unwrap_err(), PgpError::SeveralCertificates);
-    let text = ALICE.certificate().armored() + &BOB.certificate().armored();
+    let text = ALICE.certificate().armored() + BOB.certificate().armored().as_str();
     assert!(matches!(Certificate::parse(text.as_bytes()).unwrap_err(), PgpError::Malformed { .. }));
     for bad in [&b""[..], b"hello", b"\x99", &[0xFF; 100], b"-----BEGIN PGP PUBLIC KEY BLOCK-----"] {
         assert!(matches!(Certificate::parse(bad).unwrap_err(), PgpError::Malformed { .. }));

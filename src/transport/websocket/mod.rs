@@ -12,7 +12,7 @@ mod inbox;
 mod link;
 pub(crate) mod moving;
 pub mod protocol;
-mod tls;
+pub(in crate::transport) mod tls;
 mod wires;
 
 use std::{

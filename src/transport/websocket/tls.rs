@@ -1,4 +1,4 @@
-//! Which certificates of relays are trusted.
+//! Which certificates of servers are trusted.
 
 use std::{path::Path, sync::Arc};
 
@@ -16,7 +16,7 @@ const CA_FILE_BYTES: u64 = 4 * 1024 * 1024;
 ///
 /// # Errors
 /// When the file cannot be read or holds no certificate.
-pub(super) fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, Reason> {
+pub(in crate::transport) fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, Reason> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     if let Some(path) = ca_file {
         add_file(&mut roots, path).map_err(|problem| {

@@ -57,7 +57,7 @@ impl Page<'_> {
         self.lines.push(Line::from(vec![
             Span::styled(mark, self.theme.style(Role::StatusKey)),
             Span::styled(label, self.label_style(focused)),
-            Span::styled(shown + &blanks, self.theme.style(role)),
+            Span::styled(shown + blanks.as_str(), self.theme.style(role)),
         ]));
     }
 

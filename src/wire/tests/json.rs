@@ -41,11 +41,11 @@ fn one_grammar_is_read() {
 
 #[test]
 fn nesting_and_number_of_values_are_bounded() {
-    let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+    let nested = |depth: usize| "[".repeat(depth) + "]".repeat(depth).as_str();
     assert_eq!(kind_of(&nested(limits::JSON_DEPTH)), "read");
     assert_eq!(kind_of(&nested(limits::JSON_DEPTH + 1)), "too_deep");
     assert_eq!(kind_of(&nested(1_000_000)), "too_deep");
-    assert_eq!(kind_of(&("{\"a\":".repeat(33) + "1" + &"}".repeat(33))), "too_deep");
+    assert_eq!(kind_of(&("{\"a\":".repeat(33) + "1" + "}".repeat(33).as_str())), "too_deep");
     let wide = |values: usize| format!("[{}0]", "0,".repeat(values - 2));
     assert_eq!(kind_of(&wide(limits::JSON_VALUES)), "read");
     assert_eq!(kind_of(&wide(limits::JSON_VALUES + 1)), "too_many_values");
@@ -53,7 +53,7 @@ fn nesting_and_number_of_values_are_bounded() {
 
 #[test]
 fn errors_repeat_foreign_keys_only_as_safe_text() {
-    let key = "\\u001b]0;".to_owned() + &"x".repeat(500);
+    let key = "\\u001b]0;".to_owned() + "x".repeat(500).as_str();
     let error = json::parse(format!("{{\"{key}\":1,\"{key}\":2}}").as_bytes()).unwrap_err().to_string();
     assert!(error.contains('␛') && !error.contains('\x1b') && error.len() < 120, "{error}");
 }

@@ -105,7 +105,7 @@ fn piles_of_marks_are_cut() {
     assert_eq!(line(&zalgo), body(&zalgo));
     assert_eq!(line("\u{301}x"), "◌\u{301}x");
     assert_eq!(body("a\n\u{301}x"), "a\n◌\u{301}x");
-    let jamo = "\u{1112}".to_owned() + &"\u{1161}".repeat(50);
+    let jamo = "\u{1112}".to_owned() + "\u{1161}".repeat(50).as_str();
     assert_eq!(body(&jamo).chars().count(), 10);
 }
 
