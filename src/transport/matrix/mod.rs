@@ -222,7 +222,6 @@ impl Running {
                 tracing::error!(transport = %self.id, %reason, "the old session is not forgotten");
             } else if matches!(self.settings.login, LoginWay::Password(_)) {
                 tracing::warn!(transport = %self.id, reason = %over.reason, "logging in again");
-                self.set_link(Link::Starting);
                 // Not at once, in case the homeserver takes tokens back as fast as it gives them.
                 return backoff.fail();
             }
