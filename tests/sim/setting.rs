@@ -132,7 +132,7 @@ impl Setting {
         setting.full_disks = 40;
         setting.corrupted = 0.001;
         setting.delayed = 0.005;
-        setting.replay += &format!(" --nodes {nodes} --messages {messages}");
+        setting.replay += format!(" --nodes {nodes} --messages {messages}").as_str();
         setting
     }
 
