@@ -84,6 +84,12 @@ pub enum ReasonKind {
     Superseded,
     /// The transport is stopping or restarting.
     Stopping,
+    /// A file that is being sent is not what was offered any more.
+    FileChanged,
+    /// A file came whole and is not what was offered.
+    HashMismatch,
+    /// The downloads folder holds as much as it may.
+    Quota,
     /// Not one of the above.
     Other,
 }

@@ -1,5 +1,7 @@
 //! config.yml.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -16,6 +18,8 @@ pub struct Config {
     pub identity: IdentityConfig,
     /// What a message gets that asks for nothing else.
     pub defaults: Defaults,
+    /// Files that peers send.
+    pub files: FilesConfig,
     /// The screen.
     pub ui: UiConfig,
 }
@@ -61,6 +65,39 @@ impl Default for Defaults {
             max_retries: 5,
             read_receipts: true,
             presence: true,
+        }
+    }
+}
+
+/// Files that peers send.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FilesConfig {
+    /// Where they are put, in a folder for each peer; `downloads` in the home folder when none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub downloads: Option<PathBuf>,
+    /// Largest file, in bytes, that is taken without asking from a peer whose trust allows files.
+    pub auto_accept_bytes: u64,
+    /// Largest file that can be taken at all, in bytes.
+    pub max_bytes: u64,
+    /// Most bytes of files of one peer.
+    pub peer_quota_bytes: u64,
+    /// Most bytes of files of all peers.
+    pub quota_bytes: u64,
+    /// Bytes of the disk that files leave free.
+    pub keep_free_bytes: u64,
+}
+
+impl Default for FilesConfig {
+    fn default() -> Self {
+        const MIB: u64 = 1024 * 1024;
+        Self {
+            downloads: None,
+            auto_accept_bytes: 16 * MIB,
+            max_bytes: 16 * 1024 * MIB,
+            peer_quota_bytes: 16 * 1024 * MIB,
+            quota_bytes: 64 * 1024 * MIB,
+            keep_free_bytes: 512 * MIB,
         }
     }
 }
@@ -113,11 +150,12 @@ mod tests {
             .chain(fields::<PeerKeyEvent>())
             .chain(under("identity", fields::<IdentityConfig>()))
             .chain(under("defaults", fields::<Defaults>()))
+            .chain(under("files", fields::<FilesConfig>()))
             .chain(under("ui", fields::<UiConfig>()));
         for name in all {
             assert!(page.contains(&format!("`{name}`")), "docs/config.md does not explain {name}");
         }
-        assert_eq!(fields::<Config>(), ["identity", "defaults", "ui"]);
+        assert_eq!(fields::<Config>(), ["identity", "defaults", "files", "ui"]);
     }
 
     #[test]
@@ -126,6 +164,7 @@ mod tests {
         let example = page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
         let read: Config = serde_saphyr::from_str(example).unwrap();
         assert_eq!((read.defaults, read.ui), (Defaults::default(), UiConfig::default()));
+        assert_eq!(read.files, FilesConfig::default());
         assert_eq!(read.identity.fqid.unwrap().as_str(), "opus@casey.douno");
     }
 

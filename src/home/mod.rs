@@ -6,6 +6,7 @@
 //!   identity/{private.asc,public.asc,fingerprint,revocation.asc}
 //!   peers/NAME.yml  peers/NAME.pub.asc
 //!   transports/NAME.yml
+//!   downloads/PEER/               files that peers sent
 //!   store/  run/  logs/
 //! ```
 //!
@@ -19,7 +20,7 @@ mod peers;
 
 use std::path::{Path, PathBuf};
 
-pub use config::{Config, Defaults, IdentityConfig, UiConfig};
+pub use config::{Config, Defaults, FilesConfig, IdentityConfig, UiConfig};
 pub use error::HomeError;
 pub use files::{create_private_dir, write_private};
 pub use lock::HomeLock;
@@ -86,6 +87,11 @@ impl Home {
     /// The store's folder.
     pub fn store_dir(&self) -> PathBuf {
         self.root.join("store")
+    }
+
+    /// Where files that peers send are put, unless the configuration says otherwise. Made when the first one is taken.
+    pub fn downloads_dir(&self) -> PathBuf {
+        self.root.join("downloads")
     }
 
     /// The sealed key of the store.

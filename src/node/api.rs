@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::Presence;
+use super::{
+    Presence,
+    files::{FileSend, Transfer},
+};
 use crate::{
     delivery::{AttemptRecord, Capabilities, MessageState, Policy, Reason, TransportId},
     identity::{RoutingDefault, RoutingDefaults, TrustLevel},
@@ -163,6 +166,33 @@ pub enum Command {
     KeyExport {
         /// A peer, or ourselves when none.
         peer: Option<PeerRef>,
+    },
+    /// Offer a file to a peer. Answer: [`Reply::Sent`], the offer, whose id names the transfer.
+    FileSend(FileSend),
+    /// Files on their way and those that ended lately, oldest first. Answer: [`Reply::Transfers`].
+    Files {
+        /// Only with this peer.
+        peer: Option<PeerRef>,
+    },
+    /// Take a file that a peer offers. Answer: [`Reply::Transfer`].
+    FileAccept {
+        /// Which.
+        transfer: EnvelopeId,
+    },
+    /// Let a file rest, coming or going. Answer: [`Reply::Transfer`].
+    FilePause {
+        /// Which.
+        transfer: EnvelopeId,
+    },
+    /// Go on with a file that was paused, or fetch one anew that came damaged. Answer: [`Reply::Transfer`].
+    FileResume {
+        /// Which.
+        transfer: EnvelopeId,
+    },
+    /// Give a file up, or refuse an offered one; what came of it is removed. Answer: [`Reply::Transfer`].
+    FileCancel {
+        /// Which.
+        transfer: EnvelopeId,
     },
     /// Shut the node down cleanly. Answer: [`Reply::Done`].
     Shutdown,
@@ -329,6 +359,10 @@ pub enum Reply {
     Plan(RoutePlan),
     /// A certificate, armored.
     Certificate(String),
+    /// One file on its way.
+    Transfer(Box<Transfer>),
+    /// Files on their way.
+    Transfers(Vec<Transfer>),
 }
 
 /// One message as faces see it. Its JSON form is the record of `skcomm receive --json` and friends.
@@ -592,6 +626,8 @@ pub enum Event {
         /// The path.
         via: TransportId,
     },
+    /// A file came further, or its transfer's state changed.
+    Transfer(Box<Transfer>),
     /// A transport's health changed.
     Transport(Box<TransportHealth>),
     /// A peer changed (added, trust, conflict, seen).

@@ -67,6 +67,12 @@ impl Core {
             Command::Trace { envelope_id } => self.trace(envelope_id, answer),
             Command::Conversations => self.query(answer, |q| q.conversations()),
             Command::Drafts => self.query(answer, |q| q.drafts()),
+            Command::FileSend(request) => self.file_send(request, answer),
+            Command::Files { peer } => self.files(peer, answer),
+            Command::FileAccept { transfer } => self.file_accept(&transfer, answer),
+            Command::FilePause { transfer } => self.file_pause(&transfer, answer),
+            Command::FileResume { transfer } => self.file_resume(&transfer, answer),
+            Command::FileCancel { transfer } => self.file_cancel(&transfer, answer),
             Command::Shutdown => self.stopping = Some(answer),
         }
     }
@@ -203,7 +209,8 @@ impl Core {
             fingerprint: self.me.fingerprint(),
             uptime_ms: u64::try_from(now.mono.as_millis()).unwrap_or(u64::MAX),
             pid: std::process::id(),
-            queued: counts.pending() + self.held.len(),
+            // Parts of files are no messages.
+            queued: counts.pending().saturating_sub(self.files.parts()) + self.held.len(),
             held: counts.held + self.held.len(),
             unread: 0,
             transports: self.health(),

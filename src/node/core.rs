@@ -10,6 +10,7 @@ use super::{
     Event, NoticeLevel, Reply,
     acks::AckQueue,
     clock::Clock,
+    files::Files,
     handle::{Answer, Call},
     held::HeldDrafts,
     identity::Me,
@@ -61,6 +62,7 @@ pub(super) struct Core {
     pub(super) acks: AckQueue,
     pub(super) held: HeldDrafts,
     pub(super) heartbeats: Heartbeats,
+    pub(super) files: Files,
     pub(super) counters: Counters,
     pub(super) warnings: Vec<SafeText>,
     pub(super) searches: BTreeMap<u64, Arc<std::sync::atomic::AtomicBool>>,
@@ -127,7 +129,10 @@ impl Core {
                 () = sleep_until(alarm), if alarm.is_some() => self.drive(Input::Wake),
                 () = sleep_until(acks_due), if acks_due.is_some() => {}
                 () = sleep_until(heartbeat), if heartbeat.is_some() && self.sealing.is_empty() => self.send_heartbeats(),
-                _ = tick.tick(), if self.ledger.is_dirty() => self.write_ledger(),
+                _ = tick.tick(), if self.ledger.is_dirty() || self.files.is_dirty() => {
+                    self.write_ledger();
+                    self.write_transfers();
+                }
             }
             // While more is coming in, one ack can answer it all.
             let busy = !self.opening.is_empty() || self.writer.depth() > 0;
@@ -215,6 +220,7 @@ impl Core {
         }
         self.settle(&mut from).await;
         self.write_ledger();
+        self.write_transfers();
         self.paths.stop_all().await;
         let writer = self.writer;
         if tokio::task::spawn_blocking(move || writer.finish()).await.is_err() {

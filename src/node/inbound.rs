@@ -13,9 +13,9 @@ use crate::{
     delivery::{Input, MessageState, TransportId},
     identity::{Fqid, KeyVerdict, PeerProfile, RouteEntry, TrustLevel},
     pgp::Certificate,
-    store::{CrashPoint, Insert, MessageRecord, Query},
+    store::{CrashPoint, Insert, MessageRecord, Query, Seen, StoreError},
     transport::{Inbound, Receipt, registry},
-    wire::{Conversation, Digest, Fingerprint, ReplyRoute, SafeText, SealedBody, ThreadId},
+    wire::{Conversation, Digest, FileManifest, Fingerprint, ReplyRoute, SafeText, SealedBody, ThreadId},
 };
 
 /// Most messages of a stranger that are acked when it is accepted; the bounds on strangers keep fewer.
@@ -29,6 +29,7 @@ impl Core {
             keys: self.keys.clone(),
             store: self.store.clone(),
             strangers: self.people.strangers(),
+            expected: self.files.expected(),
         };
         let now = self.clock.now().wall;
         let Inbound { via, frame, origin, receipt } = frame;
@@ -79,6 +80,9 @@ impl Core {
                 Err(if disputed { Refusal::KeyConflict(name) } else { Refusal::OtherKey(name) })
             }
             KeyVerdict::Stranger => {
+                if fresh.meaning.is_of_a_file() {
+                    return Err(Refusal::FileOfAStranger);
+                }
                 let Some(certificate) = fresh.introduced.clone() else {
                     return Err(Refusal::UnknownSender(body.from));
                 };
@@ -91,7 +95,16 @@ impl Core {
     /// What people may leave here whom the user has not accepted is bounded.
     fn within_bounds(&mut self, fresh: &Fresh) -> Result<(), Refusal> {
         let (from, strangers) = (fresh.body.from, self.people.strangers());
-        if !strangers.contains(&from) || !matches!(fresh.meaning, Meaning::Keep) {
+        if matches!(fresh.meaning, Meaning::Offer(_)) {
+            self.admit_offer(&from)?;
+        }
+        if !strangers.contains(&from) {
+            return Ok(());
+        }
+        if fresh.meaning.is_of_a_file() {
+            return Err(Refusal::FileOfAStranger);
+        }
+        if !matches!(fresh.meaning, Meaning::Keep) {
             return Ok(());
         }
         if !Strangers::fits(views::content_text(&fresh.body.content).len()) {
@@ -148,13 +161,22 @@ impl Core {
         Some(RouteEntry { transport, address: route.address.clone() })
     }
 
-    fn accept(&mut self, fresh: Fresh, trust: TrustLevel, via: TransportId, receipt: Receipt) {
+    fn accept(&mut self, mut fresh: Fresh, trust: TrustLevel, via: TransportId, receipt: Receipt) {
         let from = fresh.body.from;
         // What was long under way is no fresh sign of life.
         self.heard_from(from, fresh.body.timestamp.min(self.clock.now().wall));
         self.drive(Input::Heard { peer: from, via: via.clone() });
-        match fresh.meaning {
-            Meaning::Keep => self.keep(fresh, trust, via, receipt),
+        match std::mem::replace(&mut fresh.meaning, Meaning::Keep) {
+            Meaning::Keep => self.keep(fresh, None, trust, via, receipt),
+            Meaning::Offer(manifest) => self.keep(fresh, Some(&manifest), trust, via, receipt),
+            Meaning::Chunk(chunk) => {
+                let taken = self.chunk_came(chunk, arrival(&fresh, &via), receipt);
+                self.refuse_part(taken, via);
+            }
+            Meaning::Word(status) => {
+                let taken = self.word_came(status, arrival(&fresh, &via), receipt);
+                self.refuse_part(taken, via);
+            }
             Meaning::Acks(acks) => {
                 for ack in acks {
                     self.acked(from, &ack, &via);
@@ -171,21 +193,38 @@ impl Core {
         }
     }
 
-    fn keep(&mut self, fresh: Fresh, trust: TrustLevel, via: TransportId, receipt: Receipt) {
-        let arrival = Arrival {
-            from: fresh.body.from,
-            envelope_id: fresh.body.envelope_id,
-            digest: fresh.digest,
-            via: via.clone(),
-            mode: fresh.envelope.routing.mode,
-            retry_count: Some(fresh.envelope.routing.retry_count),
-        };
+    fn refuse_part(&mut self, taken: Result<(), (Refusal, Receipt)>, via: TransportId) {
+        if let Err((refusal, receipt)) = taken {
+            self.refuse(&refusal, via, &SafeText::default(), receipt);
+        }
+    }
+
+    /// Keeps a message, and with it the file that it offers.
+    fn keep(
+        &mut self,
+        fresh: Fresh,
+        offer: Option<&FileManifest>,
+        trust: TrustLevel,
+        via: TransportId,
+        receipt: Receipt,
+    ) {
+        let arrival = arrival(&fresh, &via);
         let mut record = incoming(fresh, trust, &via, self.clock.now().wall);
         CrashPoint::ReceiveOpened.pass();
-        let kept = record.clone();
+        let offer = offer.map(|manifest| self.offer_record(&record, manifest));
+        let (kept, kept_offer) = (record.clone(), offer.clone());
         let (names, me) = (self.people.names(), self.me.clone());
         self.write(
-            move |store| store.insert_incoming(&kept),
+            move |store| {
+                // The offer comes first: when its message is there, so is the offer.
+                if let Some(offer) = kept_offer
+                    && let Some(digest) = &kept.digest
+                    && store.seen(&kept.conversation.peer, &kept.envelope_id, digest)? == Seen::No
+                {
+                    offer.put_new(store)?;
+                }
+                store.insert_incoming(&kept)
+            },
             move |core, inserted| match inserted {
                 Ok(Insert::New { position, late }) => {
                     CrashPoint::ReceiveDurable.pass();
@@ -194,6 +233,9 @@ impl Core {
                     core.ack(arrival);
                     record.late = late;
                     core.emit(Event::Message(Box::new(views::message(position, record, &names, me.name()))));
+                    if let Some(offer) = offer {
+                        core.offer_kept(offer, trust);
+                    }
                 }
                 Ok(Insert::Duplicate) => core.duplicate(arrival, receipt),
                 Ok(Insert::Forgery) => {
@@ -219,8 +261,10 @@ impl Core {
                 Ok(added) => {
                     receipt.durable();
                     core.ack(arrival);
-                    if let Err(error) = added {
-                        core.storage_failed("a path", &error);
+                    // What is no message (a part of a file) has no list of paths.
+                    match added {
+                        Ok(_) | Err(StoreError::NoMessage(_)) => {}
+                        Err(error) => core.storage_failed("a path", &error),
                     }
                 }
                 // As for a new one: the receipt is dropped unanswered.
@@ -297,6 +341,18 @@ impl Core {
 /// A defect while opening a hostile frame must not bring that frame back for ever: it counts as refused.
 fn outcome(opening: Option<Result<Opened, Refusal>>) -> Result<Opened, Refusal> {
     opening.unwrap_or(Err(Refusal::Crashed))
+}
+
+/// An envelope that is about to be durable.
+fn arrival(fresh: &Fresh, via: &TransportId) -> Arrival {
+    Arrival {
+        from: fresh.body.from,
+        envelope_id: fresh.body.envelope_id,
+        digest: fresh.digest,
+        via: via.clone(),
+        mode: fresh.envelope.routing.mode,
+        retry_count: Some(fresh.envelope.routing.retry_count),
+    }
 }
 
 fn incoming(fresh: Fresh, trust: TrustLevel, via: &TransportId, now: crate::wire::Timestamp) -> MessageRecord {

@@ -90,6 +90,12 @@ impl Ledger {
 impl Core {
     /// The delivery machine says that a message's state changed.
     pub(super) fn state_changed(&mut self, id: EnvelopeId, state: MessageState, retries: u32) {
+        if self.part_changed(&id, &state) {
+            return;
+        }
+        if let Some(conversation) = self.ledger.conversation(&id) {
+            self.offer_changed(conversation.peer, id, &state);
+        }
         let Ledger { followed, dirty, .. } = &mut self.ledger;
         if let Some((conversation, position)) = followed.get(&id).cloned() {
             dirty.entry(id).or_insert_with(|| Progress::of(position)).state = Some((state.clone(), retries));

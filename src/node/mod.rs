@@ -8,6 +8,7 @@ mod clock;
 mod commands;
 mod compose;
 mod core;
+mod files;
 mod handle;
 mod held;
 mod identity;
@@ -34,6 +35,7 @@ mod workers;
 mod writer;
 
 pub use api::*;
+pub use files::{FileSend, Transfer, TransferState, size_text};
 pub use handle::{Answer, EventStream, NodeHandle};
 pub use presence::{PRESENT_MS, Presence};
 pub use setup::{NewIdentity, SetupError, create_identity, unlock_identity};

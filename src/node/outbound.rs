@@ -77,7 +77,7 @@ impl Core {
         self.composed
     }
 
-    fn draft(&mut self, request: SendRequest) -> Result<(PeerProfile, Draft), NodeError> {
+    pub(super) fn draft(&mut self, request: SendRequest) -> Result<(PeerProfile, Draft), NodeError> {
         let peer = self.find_peer(&request.to)?;
         if peer.blocked {
             let text = format!("you blocked {}; unblock it to write to it", peer.name);

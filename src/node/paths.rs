@@ -93,6 +93,11 @@ impl Paths {
         up.then(|| Live { transport: path.transport.clone(), capabilities: path.capabilities() })
     }
 
+    /// The largest frame a transport carries, in bytes; none when it is not configured.
+    pub(super) fn max_frame(&self, id: &TransportId) -> Option<usize> {
+        self.running.get(id).map(|path| path.transport.capabilities().max_frame)
+    }
+
     /// The first transport of that kind.
     pub(super) fn of_kind(&self, kind: &str) -> Option<&TransportId> {
         self.running.iter().find(|(_, path)| path.config.kind == kind).map(|(id, _)| id)

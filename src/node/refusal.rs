@@ -52,6 +52,18 @@ pub(super) enum Refusal {
     Crashed,
     #[error("too many strangers or messages of strangers wait to be looked at")]
     TooManyStrangers,
+    #[error("files of people you have not accepted are not taken")]
+    FileOfAStranger,
+    #[error("too many offered files wait to be taken")]
+    TooManyOffers,
+    #[error("it belongs to a file that is not known here")]
+    UnknownTransfer,
+    #[error("{0}")]
+    BadChunk(String),
+    #[error("a chunk of a file that was not asked for")]
+    ChunkNotAskedFor,
+    #[error("chunks come faster than the disk takes them")]
+    ChunkTooSoon,
     #[error("{0}")]
     BadContent(String),
     #[error("the store failed: {0}")]
@@ -82,6 +94,12 @@ impl Refusal {
             Self::TooLargeForAStranger => "too_large_for_a_stranger",
             Self::FromOurselves => "from_ourselves",
             Self::Crashed => "crashed",
+            Self::FileOfAStranger => "file_of_a_stranger",
+            Self::TooManyOffers => "too_many_offers",
+            Self::UnknownTransfer => "unknown_transfer",
+            Self::BadChunk(_) => "bad_chunk",
+            Self::ChunkNotAskedFor => "chunk_not_asked_for",
+            Self::ChunkTooSoon => "chunk_too_soon",
             Self::BadContent(_) => "bad_content",
             Self::Store(_) => "store",
         }
@@ -90,7 +108,7 @@ impl Refusal {
 
     /// Whether the same frame may be accepted later, so that a transport that can should keep it.
     pub(super) fn is_temporary(&self) -> bool {
-        matches!(self, Self::Store(_) | Self::UnknownSender(_) | Self::KeyConflict(_))
+        matches!(self, Self::Store(_) | Self::UnknownSender(_) | Self::KeyConflict(_) | Self::ChunkTooSoon)
     }
 
     /// Whether it is counted and not told of: nothing is lost, and nobody did anything wrong.
@@ -117,10 +135,12 @@ impl Refusal {
         let kind = match self {
             Self::Expired | Self::StaleHeartbeat | Self::TooOld => ReasonKind::Expired,
             Self::UnknownSender(_) => ReasonKind::NoKey,
-            Self::KeyConflict(_) | Self::OtherKey(_) | Self::Blocked(_) => {
+            Self::KeyConflict(_) | Self::OtherKey(_) | Self::Blocked(_) | Self::FileOfAStranger => {
                 return Reason::new(ReasonKind::AuthRefused, "not accepted by the recipient");
             }
-            Self::TooManyStrangers | Self::TooLargeForAStranger => ReasonKind::RateLimited,
+            Self::TooManyStrangers | Self::TooLargeForAStranger | Self::TooManyOffers | Self::ChunkTooSoon => {
+                ReasonKind::RateLimited
+            }
             Self::Store(_) => ReasonKind::Io,
             _ => ReasonKind::Protocol,
         };

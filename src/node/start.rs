@@ -13,6 +13,7 @@ use super::{
     acks::AckQueue,
     clock::{self, Clock},
     core::{Core, Counters, Sources},
+    files,
     held::HeldDrafts,
     identity::Me,
     keyring::Keyring,
@@ -133,6 +134,7 @@ struct Loaded {
     store_key: StoreKey,
     warnings: Vec<SafeText>,
     held: HeldDrafts,
+    files: files::Loaded,
     outbox: Vec<LeftOver>,
     book: PeerBook,
     strangers: Strangers,
@@ -166,6 +168,7 @@ impl Opening {
             acks: AckQueue::default(),
             held: loaded.held,
             heartbeats: Default::default(),
+            files: Default::default(),
             counters: Counters::default(),
             warnings: loaded.warnings,
             searches: BTreeMap::new(),
@@ -179,7 +182,7 @@ impl Opening {
             me,
             config,
         };
-        core.begin(loaded.transports, loaded.outbox);
+        core.begin(loaded.transports, loaded.outbox, loaded.files);
         core.run(Sources { calls, frames, done }).await;
         socket.close().await;
         drop(lock);
@@ -189,7 +192,7 @@ impl Opening {
 
 impl Core {
     /// Takes up transports, peers and what an earlier run left, in the order the delivery machine wants.
-    fn begin(&mut self, transports: Vec<(TransportId, TransportConfig)>, outbox: Vec<LeftOver>) {
+    fn begin(&mut self, transports: Vec<(TransportId, TransportConfig)>, outbox: Vec<LeftOver>, files: files::Loaded) {
         for (id, config) in transports {
             if let Err(error) = self.add_transport(id, config) {
                 self.warnings.push(error.message);
@@ -201,6 +204,7 @@ impl Core {
         }
         self.restore(outbox);
         self.release_all_held();
+        self.begin_files(files);
         for warning in &self.warnings {
             tracing::warn!("{warning}");
         }
@@ -230,8 +234,9 @@ fn load(home: &Home, secret: &SecretKey) -> Result<Loaded, StartError> {
         }
     }
     let held = HeldDrafts::load(&store, &mut warnings)?;
+    let files = files::Loaded::read(&store, &mut warnings)?;
     let strangers = Strangers::load(&book, &store)?;
-    Ok(Loaded { store, store_key: key, warnings, held, outbox, book, strangers, keys, conflicting, transports })
+    Ok(Loaded { store, store_key: key, warnings, held, files, outbox, book, strangers, keys, conflicting, transports })
 }
 
 type Known = (PeerBook, Keyring, BTreeMap<crate::wire::Fingerprint, Certificate>);

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{identity::Me, keyring::Keyring, refusal::Refusal, strangers::Strangers};
+use super::{files::Expected, identity::Me, keyring::Keyring, refusal::Refusal, strangers::Strangers};
 use crate::{
     pgp::{self, Certificate},
     store::{Seen, Store, StoreError},
     wire::{
-        AckBody, AckItem, Digest, Envelope, EnvelopeId, PayloadType, ReadReceiptBody, Received, SealedBody, Timestamp,
-        limits,
+        AckBody, AckItem, Digest, Envelope, EnvelopeId, FileBody, FileChunk, FileManifest, FileStatus, PayloadType,
+        ReadReceiptBody, Received, SealedBody, Timestamp, limits,
     },
 };
 
@@ -24,6 +24,8 @@ pub(super) struct Opener {
     pub(super) keys: Keyring,
     pub(super) store: Arc<Store>,
     pub(super) strangers: Arc<Strangers>,
+    /// Parts of files that we sent.
+    pub(super) expected: Arc<Expected>,
 }
 
 /// A frame that is what it claims to be.
@@ -52,8 +54,21 @@ pub(super) enum Meaning {
     Acks(Vec<AckItem>),
     /// These of our messages were on the sender's screen.
     Receipts(Vec<EnvelopeId>, Timestamp),
+    /// A file is offered: something to keep and show.
+    Offer(FileManifest),
+    /// A piece of a file.
+    Chunk(FileChunk),
+    /// How the sender sees a file's transfer.
+    Word(FileStatus),
     /// The sender is alive.
     Alive,
+}
+
+impl Meaning {
+    /// Whether it belongs to a file, which strangers cannot send.
+    pub(super) fn is_of_a_file(&self) -> bool {
+        matches!(self, Self::Offer(_) | Self::Chunk(_) | Self::Word(_))
+    }
 }
 
 impl Opener {
@@ -129,7 +144,8 @@ impl Opener {
                 for item in ack.items {
                     // Exchanged with this peer under that id and digest. Which of the two sent it is asked when the ack is
                     // applied (`Core::acked`).
-                    if self.store.seen(&body.from, &item.envelope_id, item.digest.as_bytes())? == Seen::Same {
+                    let part = self.expected.contains(&item.envelope_id, &body.from, &item.digest);
+                    if part || self.store.seen(&body.from, &item.envelope_id, item.digest.as_bytes())? == Seen::Same {
                         ours.push(item);
                     }
                 }
@@ -145,6 +161,13 @@ impl Opener {
                 }
                 Meaning::Receipts(ours, receipt.read_at)
             }
+            PayloadType::File => match FileBody::from_content(&body.content).map_err(|e| bad(&e))? {
+                Some(FileBody::Manifest(manifest)) => Meaning::Offer(manifest),
+                Some(FileBody::Chunk(chunk)) => Meaning::Chunk(chunk),
+                Some(FileBody::Status(status)) => Meaning::Word(status),
+                // Somebody else's form.
+                None => Meaning::Keep,
+            },
             PayloadType::Heartbeat => Meaning::Alive,
             _ => Meaning::Keep,
         })

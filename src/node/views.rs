@@ -3,13 +3,17 @@
 use super::{ConversationSummary, Message, people::Names};
 use crate::{
     store::{ConversationRecord, MessageRecord},
-    wire::{Content, Fingerprint, SafeText},
+    wire::{Content, Fingerprint, PayloadType, SafeText},
 };
 
 /// A stored message as faces see it. This is where foreign text becomes [`SafeText`].
 pub(super) fn message(position: u64, record: MessageRecord, names: &Names, own_name: &str) -> Message {
     let peer = peer_name(names, &record.conversation.peer, &record.from_name, record.incoming);
     let own = SafeText::line(own_name);
+    let content = match record.kind {
+        PayloadType::File => SafeText::line(&super::files::message_text(&record.content).unwrap_or(record.content)),
+        _ => SafeText::body(&record.content),
+    };
     let (from, to) = if record.incoming { (peer, own) } else { (own, peer) };
     Message {
         envelope_id: record.envelope_id,
@@ -20,7 +24,7 @@ pub(super) fn message(position: u64, record: MessageRecord, names: &Names, own_n
         to,
         kind: record.kind,
         content_type: SafeText::line(&record.content_type),
-        content: SafeText::body(&record.content),
+        content,
         timestamp: record.composed,
         position,
         state: record.state,

@@ -367,6 +367,17 @@ impl App {
             Effect::ReadCertificate(path) => {
                 self.spawn(async move { Outcome::Msg(Msg::CertificateRead(files::read_certificate(path).await)) });
             }
+            Effect::OfferFile(mut request) => {
+                request.path = files::whole_path(&request.path)?;
+                let name = request.path.rsplit('/').next().unwrap_or_default().to_owned();
+                self.calls.call(update::Tag::File(name), crate::node::Command::FileSend(request));
+            }
+            Effect::ListFolder(folder) => {
+                self.spawn(async move {
+                    let entries = files::list_folder(folder.clone()).await;
+                    Outcome::Msg(Msg::FolderListed(folder, entries))
+                });
+            }
             Effect::LoadTheme(name) => {
                 let folder = self.folder.clone();
                 self.spawn(async move { Outcome::Msg(folder.theme_msg(name).await) });

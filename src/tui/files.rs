@@ -245,12 +245,44 @@ fn write_layout(folder: &Path, layout: &Layout) -> std::io::Result<()> {
     std::fs::rename(&new, folder.join("layout.toml"))
 }
 
+/// Most entries of a folder that complete a path.
+const LISTED_MOST: usize = 2_000;
+
+/// A path as the user means it: `~/` is the home folder.
+fn at_home(path: &str) -> PathBuf {
+    match (path.strip_prefix("~/"), directories::BaseDirs::new()) {
+        (Some(rest), Some(dirs)) => dirs.home_dir().join(rest),
+        _ => PathBuf::from(path),
+    }
+}
+
+/// The whole path of a file the user names; what is relative begins where the program was started.
+pub(super) fn whole_path(path: &str) -> Result<String, String> {
+    let whole = std::path::absolute(at_home(path)).map_err(|error| format!("{path}: {error}"))?;
+    whole.into_os_string().into_string().map_err(|_| format!("{path}: the folder's name is not UTF-8"))
+}
+
+/// The names in a folder, folders with a slash at their end, sorted; none when it cannot be read. What is hidden is
+/// left out, and what is not UTF-8, which cannot be typed.
+pub(super) async fn list_folder(folder: String) -> Vec<String> {
+    let path = if folder.is_empty() { PathBuf::from(".") } else { at_home(&folder) };
+    let listing = tokio::task::spawn_blocking(move || {
+        let entries = std::fs::read_dir(path).into_iter().flatten().flatten().take(LISTED_MOST);
+        let named = entries.filter_map(|entry| {
+            let name = entry.file_name().into_string().ok().filter(|name| !name.starts_with('.'))?;
+            let is_folder = std::fs::metadata(entry.path()).is_ok_and(|meta| meta.is_dir());
+            Some(if is_folder { name + "/" } else { name })
+        });
+        let mut names: Vec<String> = named.collect();
+        names.sort();
+        names
+    });
+    listing.await.unwrap_or_default()
+}
+
 /// Reads a certificate that the user named by its path; `~/` is the home folder.
 pub(super) async fn read_certificate(path: String) -> Result<String, SafeText> {
-    let full = match (path.strip_prefix("~/"), directories::BaseDirs::new()) {
-        (Some(rest), Some(dirs)) => dirs.home_dir().join(rest),
-        _ => PathBuf::from(&path),
-    };
+    let full = at_home(&path);
     let read = blocking(move || read_bounded(&full, limits::CERTIFICATE_BYTES)).await;
     read.map_err(|error| SafeText::line(&format!("{path} cannot be read: {error}")))
 }

@@ -117,7 +117,7 @@ impl ReadReceiptBody {
     }
 }
 
-fn object(content: &Content) -> Result<Fields, FieldError> {
+pub(super) fn object(content: &Content) -> Result<Fields, FieldError> {
     match content {
         Content::Object(map) => Fields::new(Value::Object(map.clone()), "content"),
         Content::Text(_) => Err(FieldError::new("content", "must be an object")),

@@ -49,3 +49,13 @@ pub const INTRODUCTION_BYTES: usize = 64 * 1024;
 pub const REPLY_ROUTES: usize = 8;
 /// Longest address of a reply route, in bytes.
 pub const ADDRESS_BYTES: usize = 1024;
+/// Longest name of a file that is offered, in bytes of UTF-8; the name it gets here is shorter.
+pub const FILE_NAME_BYTES: usize = 1024;
+/// Smallest chunk of a file, the last one left out, in bytes.
+pub const FILE_CHUNK_BYTES_MIN: u64 = 4 * 1024;
+/// Largest chunk of a file, in bytes.
+pub const FILE_CHUNK_BYTES_MAX: u64 = 1024 * 1024;
+/// Most chunks of one file.
+pub const FILE_CHUNKS: u64 = 262_144;
+/// Longest reason that comes with a file's standing, in bytes of UTF-8.
+pub const FILE_REASON_BYTES: usize = 1024;

@@ -13,6 +13,7 @@ mod cli;
 #[cfg(debug_assertions)]
 mod crash_points;
 mod durability;
+mod files;
 mod floods;
 mod gate;
 mod hostile;

@@ -1,5 +1,6 @@
 //! The command line, defined once: `--help`, the man page and the completions come from here.
 
+mod file;
 mod keys;
 mod messages;
 mod peer;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use file::{FileCommand, FileSendArgs, TransferArgs};
 pub use keys::{ConflictChoice, KeysCommand};
 pub use messages::{HistoryArgs, ReceiveArgs, SearchArgs, SendArgs};
 pub use peer::{PeerAddArgs, PeerCommand, ThreadCommand};
@@ -86,6 +88,9 @@ pub enum Command {
     Keys(KeysCommand),
     /// Send a message
     Send(SendArgs),
+    /// Files: send, take, pause, resume, give up
+    #[command(subcommand)]
+    File(FileCommand),
     /// Print unread messages and mark them read
     Receive(ReceiveArgs),
     /// Print older messages, both ways, oldest first

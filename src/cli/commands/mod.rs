@@ -1,6 +1,7 @@
 //! What each subcommand does.
 
 mod daemon;
+mod file;
 mod generate;
 mod history;
 mod identity;
@@ -54,6 +55,7 @@ async fn with_node(session: &mut Session, command: Command, out: &mut Out) -> Re
         Command::Keys(args) => keys::run(session, args, out).await,
         Command::Send(args) if args.lines => lines::run(session, args, out).await,
         Command::Send(args) => send::run(session, args, out).await,
+        Command::File(args) => file::run(session, args, out).await,
         Command::Receive(args) => receive::run(session, args, out).await,
         Command::History(args) => history::run(session, args, out).await,
         Command::Search(args) => search::run(session, args, out).await,

@@ -36,6 +36,8 @@ pub enum ArgKind {
     Keymap,
     /// A day, `2026-11-20`.
     Date,
+    /// A file on this machine.
+    Path,
     /// Free text up to the end of the line.
     Query,
 }
@@ -50,6 +52,7 @@ impl ArgKind {
             Self::Choice(words) => format!("one of {}", words.join(", ")),
             Self::Theme => "the name of a theme, such as dark, light, high-contrast or mono".to_owned(),
             Self::Keymap => "the name of a keymap, such as default, vim or emacs".to_owned(),
+            Self::Path => "the path of a file; in double quotation marks if it has blanks".to_owned(),
             Self::Date => "a day as YYYY-MM-DD".to_owned(),
             Self::Query => "some words".to_owned(),
         }
@@ -83,6 +86,10 @@ pub struct KeymapName(String);
 /// Words to look for; not empty.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Query(String);
+
+/// The path of a file on this machine, 1 to 4096 bytes; `~/` at its front means the home folder.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FilePath(String);
 
 /// How much the log view shows: records of this level and graver ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -136,6 +143,10 @@ fn is_file_stem(text: &str) -> bool {
     !text.is_empty() && text.len() <= 64 && text.chars().all(fine)
 }
 
+fn is_path(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 4096 && !text.chars().any(char::is_control)
+}
+
 /// Queries are kept with single blanks, so that they survive being written and read again.
 fn is_query(text: &str) -> bool {
     !text.is_empty() && text.len() <= 1024 && !text.chars().any(char::is_control)
@@ -146,6 +157,7 @@ text_values! {
     ThemeName, Theme, is_file_stem;
     KeymapName, Keymap, is_file_stem;
     Query, Query, is_query;
+    FilePath, Path, is_path;
 }
 
 macro_rules! choice_values {

@@ -10,7 +10,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use arg::{ArgKind, ArgSpec, KeymapName, LogLevel, PeerName, Query, ThemeName};
+pub use arg::{ArgKind, ArgSpec, FilePath, KeymapName, LogLevel, PeerName, Query, ThemeName};
 pub use table::{Cmd, table};
 
 use thiserror::Error;

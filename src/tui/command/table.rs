@@ -6,7 +6,7 @@ use std::fmt;
 use jiff::civil::Date;
 
 use super::{
-    ArgSpec, CommandError, CommandSpec, KeymapName, LogLevel, PeerName, Query, ThemeName,
+    ArgSpec, CommandError, CommandSpec, FilePath, KeymapName, LogLevel, PeerName, Query, ThemeName,
     arg::Value,
     line::{Arguments, push_word},
 };
@@ -184,6 +184,11 @@ commands! {
     "composer.history-next" ComposerHistoryNext "Bring back the text sent after";
     "composer.complete" ComposerComplete "Complete a mention (@) or an emoji (:name:)";
     "composer.cancel-reply" ComposerCancelReply "Write without answering a message";
+    "file.send" FileSend(may path: FilePath) "Send a file to this peer; asks for its path";
+    "file.accept" FileAccept "Take the file that the selected message offers";
+    "file.pause" FilePause "Let the file of the selected message rest";
+    "file.resume" FileResume "Go on with a paused file, or fetch a damaged one anew";
+    "file.cancel" FileCancel "Give up the file of the selected message, or refuse it" destructive;
     "mode.cycle" ModeCycle "Next way of sending: failover, broadcast, stealth, speed";
     "mode.set" ModeSet(need mode: Mode) "Choose the way of sending";
     "urgency.cycle" UrgencyCycle "Next urgency: low, normal, high, critical";

@@ -11,6 +11,7 @@ fn samples(kind: ArgKind) -> (&'static str, &'static str) {
         ArgKind::Choice(words) => (words[0], "nonsense"),
         ArgKind::Theme | ArgKind::Keymap => ("mine_2", "../../etc/passwd"),
         ArgKind::Date => ("2026-11-20", "2026-02-30"),
+        ArgKind::Path => ("\"/home/me/the notes.txt\"", "\"\""),
         ArgKind::Query => ("red door", "\"\""),
     }
 }

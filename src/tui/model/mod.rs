@@ -27,7 +27,7 @@ pub use window::{Side, WINDOW_MESSAGES, Window};
 
 use crate::{
     delivery::TransportId,
-    node::{ConversationSummary, Message, NoticeLevel, Peer, SendRequest, Status},
+    node::{ConversationSummary, Message, NoticeLevel, Peer, SendRequest, Status, Transfer},
     tui::{
         keymap::{Hint, Key, Keymap},
         theme::Theme,
@@ -128,6 +128,10 @@ pub struct Model {
     /// Quoted messages that are not in memory with their conversation.
     pub quotes: BTreeMap<EnvelopeId, Quoted>,
     quotes_order: VecDeque<EnvelopeId>,
+    /// Files on their way, by the other end and the message that offers them.
+    pub transfers: BTreeMap<(Fingerprint, EnvelopeId), Transfer>,
+    /// The folder that is shown while a path is typed, and what is in it.
+    pub listed: Option<(String, Vec<String>)>,
     /// Where things are on the screen, as last drawn.
     pub regions: Regions,
     /// Something changed that may be on the screen.
@@ -175,6 +179,8 @@ impl Model {
             sends: BTreeMap::new(),
             quotes: BTreeMap::new(),
             quotes_order: VecDeque::new(),
+            transfers: BTreeMap::new(),
+            listed: None,
             regions: Regions::default(),
             dirty: true,
             serial: 0,

@@ -6,7 +6,7 @@ use ratatui::{
 };
 
 use crate::{
-    node::Message,
+    node::{Message, Transfer},
     tui::{
         text::{self, Styles},
         theme::{Role, Theme},
@@ -41,6 +41,8 @@ pub(crate) struct Laying<'a> {
     pub(crate) name: String,
     /// The message it answers, if it is known.
     pub(crate) quoted: Option<&'a Message>,
+    /// The file that it offers, if it is known.
+    pub(crate) transfer: Option<&'a Transfer>,
 }
 
 /// Whether a line below the message tells how it stands.
@@ -169,6 +171,7 @@ fn content(message: &Message, laying: &Laying<'_>, room: usize) -> Vec<Line<'sta
         let base = style.patch(line.style);
         line.style(base)
     }));
+    lines.extend(laying.transfer.map(|file| super::transfer::line(file, room, laying.theme, laying.ascii)));
     if lines.is_empty() {
         lines.push(Line::styled("(empty)", laying.theme.style(Role::TextDim)));
     }

@@ -18,7 +18,8 @@ pub(crate) mod search;
 pub(crate) mod sheet;
 pub(crate) mod status;
 pub(crate) mod toast;
-pub(crate) mod trust;
+pub(crate) mod transfer;
+mod trust;
 pub(crate) mod which_key;
 pub(crate) mod words;
 

@@ -1,6 +1,6 @@
 //! Every command of the table, carried out.
 
-use super::{Effect, Effects, Tag, composer, conversation, demo, lists, peers, pickers, search, timers};
+use super::{Effect, Effects, Tag, composer, conversation, demo, files, lists, peers, pickers, search, timers};
 use crate::{
     delivery::TransportId,
     node::{Breaker, Command, NoticeLevel, RouteQuestion},
@@ -29,6 +29,10 @@ fn question(model: &Model, cmd: &Cmd) -> Option<Confirm> {
             let message = model.selected_message().filter(|m| !m.incoming() && !m.state.is_final())?;
             let text: String = message.content.as_str().chars().take(60).collect();
             (format!("Give up the message to {}?", message.to), format!("It will not be sent any more: {text}"))
+        }
+        Cmd::FileCancel => {
+            let transfer = files::meant(model).filter(|transfer| !transfer.state.is_final())?;
+            (format!("Give up {}?", transfer.name), "What came of it is removed".to_owned())
         }
         Cmd::ComposerClear => {
             let (_, chars) = model.view().filter(|view| !view.composer.is_blank())?.composer.size();
@@ -80,6 +84,7 @@ fn run_now(model: &mut Model, cmd: &Cmd, out: &mut Effects) {
                 || messages(model, cmd, out)
                 || writing(model, cmd, out)
                 || transports(model, cmd, out)
+                || files::run(model, cmd, out)
                 || peers::run(model, cmd, out);
             if !done {
                 model.notice(NoticeLevel::Error, format!("{} is not carried out by this screen", cmd.name()));

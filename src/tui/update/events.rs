@@ -26,6 +26,7 @@ fn essentials() -> Effects {
         Effect::Call(Tag::Peers, Command::Peers),
         Effect::Call(Tag::Conversations, Command::Conversations),
         Effect::Call(Tag::Transports, Command::Transports),
+        Effect::Call(Tag::Files, Command::Files { peer: None }),
     ]
 }
 
@@ -45,6 +46,7 @@ pub(super) fn event(model: &mut Model, event: Event, out: &mut Effects) {
             failover(model, name, &from, to.as_ref(), &reason);
         }
         Event::Duplicate { envelope_id, via } => duplicate(model, envelope_id, via),
+        Event::Transfer(transfer) => super::files::transfer(model, *transfer),
         Event::Transport(health) => {
             let clock = model.clock;
             model.health.update(*health, clock);

@@ -6,6 +6,7 @@ mod composer;
 mod conversation;
 mod demo;
 mod events;
+mod files;
 mod forms;
 mod keys;
 mod lists;
@@ -29,7 +30,7 @@ use super::{
 };
 use crate::{
     delivery::TransportId,
-    node::{Command, Event, NodeError, Reply},
+    node::{Command, Event, FileSend, NodeError, Reply},
     wire::{Conversation, EnvelopeId, SafeText, Timestamp},
 };
 
@@ -58,6 +59,8 @@ pub enum Msg {
     Edited(Conversation, Result<String, SafeText>),
     /// A certificate for the peer form was read, or why not.
     CertificateRead(Result<String, SafeText>),
+    /// A folder was listed for the path that is being typed; folders end with a slash.
+    FolderListed(String, Vec<String>),
     /// A theme was loaded; the problems in it.
     ThemeLoaded(Box<Theme>, Vec<SafeText>),
     /// A keymap was loaded; the problems in it.
@@ -79,6 +82,8 @@ pub enum Tag {
     Drafts,
     /// All transports.
     Transports,
+    /// All files on their way.
+    Files,
     /// The newest messages of a conversation.
     Latest(Conversation),
     /// Messages before those in memory.
@@ -110,6 +115,8 @@ pub enum Tag {
     Jump(EnvelopeId),
     /// A sent message.
     Send(u64),
+    /// A file to be sent, by its name.
+    File(String),
     /// A search.
     Search(u64),
     /// What is not yet delivered, for its view.
@@ -148,6 +155,10 @@ pub enum Effect {
     Edit(Conversation, String),
     /// Read a certificate from a file.
     ReadCertificate(String),
+    /// Ask the node to send a file, under its whole path.
+    OfferFile(FileSend),
+    /// List a folder, for the path that is being typed.
+    ListFolder(String),
     /// Load a theme by name.
     LoadTheme(String),
     /// Load a keymap by name.
@@ -185,6 +196,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Effects {
         Msg::NodeGone => events::gone(model),
         Msg::Edited(conversation, text) => composer::edited(model, &conversation, text),
         Msg::CertificateRead(text) => forms::certificate_read(model, text, &mut out),
+        Msg::FolderListed(folder, entries) => files::listed(model, folder, entries),
         Msg::ThemeLoaded(theme, problems) => {
             model.theme = *theme;
             model.views.values_mut().for_each(|view| view.laid.lines.clear());
@@ -198,6 +210,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Effects {
         }
         Msg::Trouble(text) => model.notice(crate::node::NoticeLevel::Error, text.as_str()),
     }
+    files::want_listing(model, &mut out);
     out
 }
 

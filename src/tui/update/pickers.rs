@@ -120,6 +120,9 @@ fn palette(model: &Model, text: &str) -> (Vec<PickerItem>, Option<String>) {
 
 /// What can stand as the last argument of a command.
 fn arguments(model: &Model, spec: &CommandSpec, text: &str, rest: &str) -> (Vec<PickerItem>, Option<String>) {
+    if let Some(typed) = typed_path(text) {
+        return paths(model, text, typed);
+    }
     let index = rest.split_whitespace().count().saturating_sub(usize::from(!rest.ends_with(' ') && !rest.is_empty()));
     let word = if rest.ends_with(' ') { "" } else { rest.rsplit(' ').next().unwrap_or_default() };
     let head = &text[..text.len() - word.len()];
@@ -144,6 +147,31 @@ fn arguments(model: &Model, spec: &CommandSpec, text: &str, rest: &str) -> (Vec<
     (ranked(word, items.collect(), false), hint)
 }
 
+/// What is typed of a path, if the command takes one: without the quotation mark at its front.
+pub(super) fn typed_path(text: &str) -> Option<&str> {
+    let (name, rest) = text.split_once(' ')?;
+    let takes_path = command::find(name)?.args.first()?.kind == ArgKind::Path;
+    takes_path.then(|| rest.trim_start().trim_matches('"'))
+}
+
+/// The entries of the folder that is being typed: a file completes the command, a folder goes on to its own entries.
+fn paths(model: &Model, text: &str, typed: &str) -> (Vec<PickerItem>, Option<String>) {
+    let name = text.split(' ').next().unwrap_or_default();
+    let folder = &typed[..typed.rfind('/').map_or(0, |slash| slash + 1)];
+    let entries = model.listed.as_ref().filter(|(listed, _)| listed == folder).map(|(_, entries)| entries.as_slice());
+    let items = entries.unwrap_or_default().iter().filter_map(|entry| {
+        let whole = format!("{folder}{entry}");
+        let quoted = format!("{name} \"{}\"", whole.replace('\\', "\\\\").replace('"', "\\\""));
+        let action = match entry.ends_with('/') {
+            true => PickerAction::Fill(format!("{name} {whole}")),
+            false => PickerAction::Run(command::parse(&quoted).ok()?),
+        };
+        Some(PickerItem { label: safe(&whole), note: String::new(), right: String::new(), action, matched: Vec::new() })
+    });
+    let hint = "The path of a file; Tab completes, ~/ is your home folder".to_owned();
+    (ranked(typed, items.collect(), false), Some(hint))
+}
+
 fn candidates(model: &Model, kind: ArgKind) -> Vec<String> {
     match kind {
         ArgKind::Peer => model.peers.iter().map(|peer| peer.name.as_str().to_owned()).collect(),
@@ -156,7 +184,7 @@ fn candidates(model: &Model, kind: ArgKind) -> Vec<String> {
         ArgKind::Choice(words) => words.iter().map(|word| (*word).to_owned()).collect(),
         ArgKind::Theme => THEMES.iter().map(|(name, _)| (*name).to_owned()).collect(),
         ArgKind::Keymap => KEYMAPS.iter().map(|(name, _)| (*name).to_owned()).collect(),
-        ArgKind::Date | ArgKind::Query => Vec::new(),
+        ArgKind::Date | ArgKind::Query | ArgKind::Path => Vec::new(),
     }
 }
 

@@ -42,6 +42,7 @@ fn good(model: &mut Model, tag: Tag, reply: Reply, out: &mut Effects) {
             }
             events::message(model, *message, false, out);
         }
+        (Tag::File(_), Reply::Sent(message)) => events::message(model, *message, false, out),
         (Tag::Trace(_), Reply::Trace(trace)) => model.ledger.trace(*trace),
         (Tag::Quote(id), Reply::Trace(trace)) => {
             model.quote(id, Quoted::Known(Box::new(trace.message)));
@@ -59,6 +60,11 @@ fn good(model: &mut Model, tag: Tag, reply: Reply, out: &mut Effects) {
         (Tag::Certificate, Reply::Certificate(armored)) => {
             model.notice(NoticeLevel::Info, "Certificate copied to the clipboard");
             out.push(Effect::Copy(armored));
+        }
+        (_, Reply::Transfers(all)) => all.into_iter().for_each(|transfer| super::files::transfer(model, transfer)),
+        (tag, Reply::Transfer(transfer)) => {
+            super::files::transfer(model, *transfer);
+            done(model, tag);
         }
         (tag, Reply::Peer(peer)) => {
             events::peer(model, *peer);
@@ -92,6 +98,7 @@ fn kind_of(reply: &Reply) -> &'static str {
         Reply::Transports(_) => "transports",
         Reply::Plan(_) => "a plan",
         Reply::Certificate(_) => "a certificate",
+        Reply::Transfer(_) | Reply::Transfers(_) => "file transfers",
     }
 }
 
@@ -225,6 +232,7 @@ fn bad(model: &mut Model, tag: Tag, error: &NodeError) {
             super::search::failed(model);
             model.notice(NoticeLevel::Error, format!("Search failed: {text}"));
         }
+        Tag::File(name) => model.notice(NoticeLevel::Error, format!("{name} was not sent: {text}")),
         Tag::PeerAdd => {
             if let Some(Overlay::PeerForm(form)) = model.overlays.last_mut() {
                 form.error = Some(text);

@@ -264,6 +264,7 @@ impl Flow<'_> {
             ascii: self.model.ascii,
             name: if message.incoming() { self.model.name_of(&message.peer) } else { "you".to_owned() },
             quoted,
+            transfer: self.model.transfers.get(&(message.peer, message.envelope_id)),
         };
         let lines = message::lay_out(message, &laying);
         let (count, position) = (lines.len(), message.position);

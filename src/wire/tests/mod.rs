@@ -3,6 +3,7 @@
 mod ack;
 mod body;
 mod envelope;
+mod file;
 mod json;
 
 use proptest::prelude::*;
