@@ -93,8 +93,8 @@ impl Core {
         if self.part_changed(&id, &state) {
             return;
         }
-        if let Some(conversation) = self.ledger.conversation(&id) {
-            self.offer_changed(conversation.peer, id, &state);
+        if let Some(peer) = self.ledger.conversation(&id).map(|conversation| conversation.peer) {
+            self.offer_changed(peer, id, &state);
         }
         let Ledger { followed, dirty, .. } = &mut self.ledger;
         if let Some((conversation, position)) = followed.get(&id).cloned() {

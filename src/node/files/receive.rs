@@ -196,7 +196,10 @@ impl Core {
             return Ok(());
         }
         let Some(part) = live.part.clone().filter(|_| !live.record.state.is_final()) else {
-            return Err((Refusal::ChunkNotAskedFor, receipt));
+            // Just after a start the file is still being opened.
+            let soon = live.busy && live.record.state == TransferState::Running;
+            let refusal = if soon { Refusal::ChunkTooSoon } else { Refusal::ChunkNotAskedFor };
+            return Err((refusal, receipt));
         };
         live.writing.insert(index);
         let offset = u64::from(index) * live.record.chunk_bytes;
