@@ -87,7 +87,8 @@ async fn transfer(node: &TestNode, id: EnvelopeId) -> Option<Transfer> {
 
 async fn state(node: &TestNode, id: EnvelopeId, what: &str, fits: impl Fn(&Transfer) -> bool) -> Transfer {
     let last = std::cell::RefCell::new(String::new());
-    let asking = until(&format!("{}: {what}", node.name), || async {
+    let why = format!("{}: {what}", node.name);
+    let asking = until(&why, || async {
         let found = transfer(node, id).await?;
         *last.borrow_mut() = format!("{found:?}");
         fits(&found).then_some(found)
