@@ -193,8 +193,9 @@ impl Core {
         }
     }
 
-    fn refuse_part(&mut self, taken: Result<(), (Refusal, Receipt)>, via: TransportId) {
-        if let Err((refusal, receipt)) = taken {
+    fn refuse_part(&mut self, taken: Result<(), Box<(Refusal, Receipt)>>, via: TransportId) {
+        if let Err(turned_away) = taken {
+            let (refusal, receipt) = *turned_away;
             self.refuse(&refusal, via, &SafeText::default(), receipt);
         }
     }

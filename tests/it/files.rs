@@ -292,7 +292,10 @@ async fn a_wrong_hash_puts_the_file_aside_and_it_can_be_fetched_anew() {
     // The disk lies: what was synced comes back as something else.
     let part = only_file(&pair.downloads());
     let file = std::fs::OpenOptions::new().write(true).open(&part).unwrap();
-    std::os::unix::fs::FileExt::write_all_at(&file, b"flipped", 1000).unwrap();
+    // Chunks come in any order: in every one of them, so that those that are durable are hit.
+    for offset in (0..file.metadata().unwrap().len()).step_by(100 * 1024) {
+        std::os::unix::fs::FileExt::write_all_at(&file, b"flipped", offset).unwrap();
+    }
     pair.bob.call(Command::FileResume { transfer: id }).await;
     let damaged = |t: &Transfer| matches!(&t.state, TransferState::Damaged { reason, .. } if reason.kind == ReasonKind::HashMismatch);
     state(&pair.bob, id, "damaged", damaged).await;

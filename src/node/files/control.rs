@@ -131,13 +131,15 @@ impl Core {
         status: FileStatus,
         arrival: Arrival,
         receipt: Receipt,
-    ) -> Result<(), (Refusal, Receipt)> {
+    ) -> Result<(), Box<(Refusal, Receipt)>> {
         let key = (arrival.from, status.transfer);
-        let Some(live) = self.files.live.get_mut(&key) else { return Err((Refusal::UnknownTransfer, receipt)) };
+        let Some(live) = self.files.live.get_mut(&key) else {
+            return Err(Box::new((Refusal::UnknownTransfer, receipt)));
+        };
         let overtaken = status.turn <= live.record.turn_there;
         if !overtaken {
             if let Err(refusal) = check(live, &status.word) {
-                return Err((refusal, receipt));
+                return Err(Box::new((refusal, receipt)));
             }
             live.record.turn_there = status.turn;
         }

@@ -177,19 +177,19 @@ impl Core {
         chunk: FileChunk,
         arrival: Arrival,
         receipt: Receipt,
-    ) -> Result<(), (Refusal, Receipt)> {
+    ) -> Result<(), Box<(Refusal, Receipt)>> {
         let key = (arrival.from, chunk.transfer);
         let index = chunk.index;
         let Some(live) = self.files.live.get_mut(&key).filter(|live| live.record.incoming) else {
-            return Err((Refusal::UnknownTransfer, receipt));
+            return Err(Box::new((Refusal::UnknownTransfer, receipt)));
         };
         let bytes = chunk.data.len() as u64;
         if live.record.manifest().chunk_len(index.into()) != Some(bytes) {
             let text = format!("chunk {index} has {bytes} bytes, which is not what was offered");
-            return Err((Refusal::BadChunk(text), receipt));
+            return Err(Box::new((Refusal::BadChunk(text), receipt)));
         }
         if live.writing.contains(&index) || live.writing.len() >= WRITING_MAX {
-            return Err((Refusal::ChunkTooSoon, receipt));
+            return Err(Box::new((Refusal::ChunkTooSoon, receipt)));
         }
         if live.record.have.has(index) {
             self.note_known(arrival, receipt);
@@ -199,7 +199,7 @@ impl Core {
             // Just after a start the file is still being opened.
             let soon = live.busy && live.record.state == TransferState::Running;
             let refusal = if soon { Refusal::ChunkTooSoon } else { Refusal::ChunkNotAskedFor };
-            return Err((refusal, receipt));
+            return Err(Box::new((refusal, receipt)));
         };
         live.writing.insert(index);
         let offset = u64::from(index) * live.record.chunk_bytes;
