@@ -2,11 +2,7 @@
 
 use rand::RngExt as _;
 
-use super::{
-    link::Link,
-    setting::SECOND,
-    world::{Event, World},
-};
+use super::{agenda::Event, link::Link, setting::SECOND, world::World};
 
 impl World {
     pub(super) fn plan_accidents(&mut self) {

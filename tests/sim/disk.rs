@@ -6,10 +6,11 @@ use rand::RngExt as _;
 use skcomm_tui::delivery::{Input, MessageState, Outgoing, QueueCounts};
 
 use super::{
+    agenda::Event,
     check::{GivenUp, Invariant, Step},
     node::{Change, Kept, Write},
     setting::SECOND,
-    world::{Event, World},
+    world::World,
 };
 
 impl World {

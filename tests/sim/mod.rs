@@ -5,6 +5,7 @@
 //! The integration tests, the command (`tests/run --sim`) and the bench table share it.
 
 mod accidents;
+mod agenda;
 pub(crate) mod check;
 mod disk;
 pub(crate) mod link;

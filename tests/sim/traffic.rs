@@ -9,11 +9,12 @@ use skcomm_tui::{
 };
 
 use super::{
+    agenda::{Event, Frame, Named, fingerprint, mix, node_of},
     check::{Fate, GivenUp, Invariant, Step},
     link::Link,
     node::{AckOut, Write},
     setting::{Fault, SECOND},
-    world::{Event, Frame, Named, World, fingerprint, mix, node_of},
+    world::World,
 };
 
 /// How long changes of the ledger gather, in microseconds.

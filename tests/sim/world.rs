@@ -1,18 +1,15 @@
 //! The world: what will happen, in order, and what it does to the nodes.
 
-use std::{
-    cmp::{Ordering, Reverse},
-    collections::BinaryHeap,
-    time::Duration,
-};
+use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use skcomm_tui::{
     delivery::{AttemptId, Input, Machine, Now, Reason, ReasonKind, Retry, TransportId},
-    wire::{EnvelopeId, Fingerprint, Timestamp},
+    wire::Timestamp,
 };
 
 use super::{
+    agenda::{Entry, Event, fingerprint, mix},
     check::{Fate, Invariant, Step, Violation},
     link::Link,
     node::{Kept, Node, Volatile, Write},
@@ -25,137 +22,6 @@ const START_MS: i64 = 1_800_000_000_000;
 const LATE: u64 = SECOND;
 /// With how many others a node talks.
 const PEERS: usize = 4;
-
-/// What travels.
-#[derive(Clone, Debug)]
-pub(super) enum Frame {
-    Message(u64),
-    Ack(std::rc::Rc<[(u64, u8)]>),
-}
-
-#[derive(Clone, Debug)]
-pub(super) enum Event {
-    /// Somebody writes, and plans the next one.
-    Compose,
-    /// A transport answers a send of one life of a node.
-    Answer {
-        node: usize,
-        life: u32,
-        attempt: AttemptId,
-        fine: bool,
-    },
-    Probed {
-        node: usize,
-        life: u32,
-        link: u8,
-    },
-    Arrive {
-        from: usize,
-        to: usize,
-        link: u8,
-        frame: Frame,
-    },
-    Gather {
-        node: usize,
-        life: u32,
-    },
-    Flush {
-        node: usize,
-        life: u32,
-    },
-    Alarm {
-        node: usize,
-        life: u32,
-    },
-    Flap {
-        node: usize,
-        up: bool,
-    },
-    Start {
-        node: usize,
-    },
-    ClockJump,
-    Split(Option<u64>),
-    DiskFull {
-        node: usize,
-        full: bool,
-    },
-    Peace,
-}
-
-struct Entry {
-    at: u64,
-    order: u64,
-    event: Event,
-}
-
-impl PartialEq for Entry {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-impl Eq for Entry {}
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for Entry {
-    fn cmp(&self, other: &Self) -> Ordering {
-        (self.at, self.order).cmp(&(other.at, other.order))
-    }
-}
-
-/// Whose envelope an id names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Named {
-    Message(u64),
-    Ack(u64),
-}
-
-impl Named {
-    /// An id that looks random to those who sort by it, and tells us what it names.
-    pub(super) fn id(self) -> EnvelopeId {
-        let (kind, number) = match self {
-            Self::Message(number) => (0, number),
-            Self::Ack(number) => (1, number),
-        };
-        let mixed = (number << 1 | u64::from(kind)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let mut bytes = [0; 16];
-        bytes[..6].copy_from_slice(&mixed.to_be_bytes()[..6]);
-        bytes[9] = kind;
-        bytes[10..].copy_from_slice(&number.to_be_bytes()[2..]);
-        EnvelopeId::from_random(bytes)
-    }
-
-    pub(super) fn of(id: &EnvelopeId) -> Self {
-        let mut number = [0; 8];
-        number[2..].copy_from_slice(&id.as_bytes()[10..]);
-        let number = u64::from_be_bytes(number);
-        if id.as_bytes()[9] == 0 { Self::Message(number) } else { Self::Ack(number) }
-    }
-}
-
-pub(super) fn fingerprint(node: usize) -> Fingerprint {
-    let mut bytes = [0; 20];
-    bytes[12..].copy_from_slice(&(node as u64).to_be_bytes());
-    Fingerprint::from_bytes(&bytes).unwrap()
-}
-
-pub(super) fn node_of(peer: Fingerprint) -> usize {
-    usize::try_from(u64::from_be_bytes(*peer.as_bytes().last_chunk().unwrap())).unwrap()
-}
-
-/// A hash of two nodes and something else, the same for both of them.
-pub(super) fn mix(a: usize, b: usize, salt: u64) -> u64 {
-    let pair = (a.min(b) as u64) << 32 | a.max(b) as u64;
-    let mut x = pair ^ salt.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    for _ in 0..2 {
-        x = (x ^ x >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        x ^= x >> 27;
-    }
-    x
-}
 
 /// A world on its way.
 pub(crate) struct World {
