@@ -20,10 +20,21 @@ mod sim;
 
 use std::{
     process::ExitCode,
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
     time::{Duration, Instant},
 };
 
-use sim::{World, check::Step, report::Report, setting::Setting};
+use sim::{
+    World,
+    check::{Step, Violation},
+    link::Link,
+    report::Report,
+    setting::Setting,
+};
 
 /// Worlds of a run without a number: what `cargo test --all-targets` goes through.
 const FEW: u64 = 20;
@@ -83,25 +94,44 @@ fn main() -> ExitCode {
         }
     };
     let (seeds, begun) = (wanted.seeds.unwrap_or(FEW), Instant::now());
-    let (mut total, mut said) = (Report::default(), Instant::now());
-    for seed in wanted.first..wanted.first.saturating_add(seeds) {
-        match World::new(setting(&wanted, seed)).run() {
-            Ok(report) => total.add(&report),
-            Err(violation) => {
-                println!("FAILED {violation}");
-                return ExitCode::FAILURE;
-            }
+    match run(&wanted, seeds) {
+        Ok(mut total) => {
+            tell(&mut total, seeds, begun.elapsed());
+            ExitCode::SUCCESS
         }
-        if said.elapsed() > Duration::from_secs(10) {
-            said = Instant::now();
-            eprintln!("seed {seed}: {} messages so far", total.composed);
+        Err(violation) => {
+            println!("FAILED {violation}");
+            ExitCode::FAILURE
         }
     }
-    tell(&total, seeds, begun.elapsed());
-    ExitCode::SUCCESS
 }
 
-fn tell(total: &Report, seeds: u64, took: Duration) {
+/// Goes through the worlds, one at a time on each processor, until one breaks an invariant.
+fn run(wanted: &Wanted, seeds: u64) -> Result<Report, Violation> {
+    let (next, end) = (AtomicU64::new(wanted.first), wanted.first.saturating_add(seeds));
+    let (total, failed) = (Mutex::new(Report::default()), Mutex::new(None));
+    let work = || {
+        while failed.lock().unwrap().is_none() {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= end {
+                return;
+            }
+            match World::new(setting(wanted, seed)).run() {
+                Ok(report) => total.lock().unwrap().add(&report),
+                Err(violation) => *failed.lock().unwrap() = Some(violation),
+            }
+        }
+    };
+    // A log of several worlds at once could not be read.
+    let threads = if wanted.log { 1 } else { thread::available_parallelism().map_or(1, usize::from) };
+    thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
+    match failed.into_inner().unwrap() {
+        Some(violation) => Err(violation),
+        None => Ok(total.into_inner().unwrap()),
+    }
+}
+
+fn tell(total: &mut Report, seeds: u64, took: Duration) {
     println!("{seeds} worlds in {:.1} s, no invariant broken", took.as_secs_f64());
     println!(
         "{} messages: {} delivered, {} lost, {} shown twice",
@@ -117,5 +147,21 @@ fn tell(total: &Report, seeds: u64, took: Duration) {
     );
     let at: Vec<String> = Step::ALL.iter().zip(total.crashes_at).map(|(step, n)| format!("{step:?} {n}")).collect();
     println!("{} crashes: {}", total.crashes, at.join(", "));
+    let share = |bytes: u64| 100.0 * bytes as f64 / total.message_bytes.max(1) as f64;
+    println!("bytes on the wire: {:.1} % of the envelopes alone", share(total.wire_bytes));
     println!("{} calls of the machine, {:.0} a second", total.calls, total.calls as f64 / took.as_secs_f64());
+    println!("composed to verified ack: {}", spread(&mut total.delivery_ms));
+    for (link, times) in Link::ALL.iter().zip(&mut total.by_link) {
+        for (after, times) in [("an error", &mut times.after_error), ("silence", &mut times.after_silence)] {
+            if !times.is_empty() {
+                println!("failover from {} after {after}: {}", link.title(), spread(times));
+            }
+        }
+    }
+}
+
+fn spread(ms: &mut [u32]) -> String {
+    ms.sort_unstable();
+    let at = |percent: usize| ms.get((ms.len() * percent / 100).min(ms.len().saturating_sub(1))).copied().unwrap_or(0);
+    format!("p50 {} ms, p90 {} ms, p99 {} ms ({} of them)", at(50), at(90), at(99), ms.len())
 }

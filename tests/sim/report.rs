@@ -67,13 +67,18 @@ impl Report {
         self.resent += other.resent;
         self.duplicates += other.duplicates;
         self.corrupted += other.corrupted;
-        self.message_bytes += other.message_bytes;
-        self.wire_bytes += other.wire_bytes;
         self.failovers += other.failovers;
         self.crashes += other.crashes;
         self.crashes_at.iter_mut().zip(other.crashes_at).for_each(|(sum, one)| *sum += one);
         self.jumps_seen += other.jumps_seen;
         self.full_flushes += other.full_flushes;
         self.calls += other.calls;
+        self.message_bytes += other.message_bytes;
+        self.wire_bytes += other.wire_bytes;
+        self.delivery_ms.extend(&other.delivery_ms);
+        for (sum, one) in self.by_link.iter_mut().zip(&other.by_link) {
+            sum.after_error.extend(&one.after_error);
+            sum.after_silence.extend(&one.after_silence);
+        }
     }
 }
