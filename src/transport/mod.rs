@@ -15,6 +15,8 @@ mod backoff;
 pub mod file;
 #[cfg(feature = "matrix")]
 pub mod matrix;
+#[cfg(feature = "nats")]
+pub mod nats;
 mod refusals;
 pub mod registry;
 mod rules;

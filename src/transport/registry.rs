@@ -35,6 +35,8 @@ static KINDS: &[Kind] = &[
     file::KIND,
     #[cfg(feature = "matrix")]
     matrix::KIND,
+    #[cfg(feature = "nats")]
+    super::nats::KIND,
     tcp::KIND,
     websocket::KIND,
 ];

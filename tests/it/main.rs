@@ -19,6 +19,8 @@ mod gate;
 mod hostile;
 #[cfg(feature = "matrix")]
 mod matrix;
+#[cfg(feature = "nats")]
+mod nats;
 mod nodes;
 mod policies;
 mod presence;

@@ -17,17 +17,26 @@ const CA_FILE_BYTES: u64 = 4 * 1024 * 1024;
 /// # Errors
 /// When the file cannot be read or holds no certificate.
 pub(in crate::transport) fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, Reason> {
+    let roots = trusted_roots(ca_file)?;
+    // Named here because more than one provider may be linked into the program.
+    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Reason::new(ReasonKind::Other, format!("TLS: {error}")))?;
+    Ok(Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
+}
+
+/// The public authorities, and those in `ca_file`.
+///
+/// # Errors
+/// When the file cannot be read or holds no certificate.
+pub(in crate::transport) fn trusted_roots(ca_file: Option<&Path>) -> Result<RootCertStore, Reason> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     if let Some(path) = ca_file {
         add_file(&mut roots, path).map_err(|problem| {
             Reason::new(ReasonKind::NotConfigured, format!("the setting ca_file, {}: {problem}", path.display()))
         })?;
     }
-    // Named here because more than one provider may be linked into the program.
-    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| Reason::new(ReasonKind::Other, format!("TLS: {error}")))?;
-    Ok(Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
+    Ok(roots)
 }
 
 fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<(), String> {
