@@ -37,11 +37,13 @@ use figures::{Figure, Table};
 /// A section: its name and what it measures.
 type Section = (&'static str, fn() -> Vec<Figure>);
 
-const SECTIONS: [Section; 11] = [
+const SECTIONS: &[Section] = &[
     ("crypto", crypto::measure),
     ("tcp", paths::tcp),
     ("file", paths::file),
     ("relay", paths::relay),
+    #[cfg(feature = "nostr")]
+    ("nostr", paths::nostr),
     ("router", router::measure),
     ("sim", sim::measure),
     ("wire", wire::measure),
@@ -71,7 +73,7 @@ fn main() {
         std::process::exit(2);
     }
     let mut table = Table::begin();
-    for (name, measure) in SECTIONS {
+    for &(name, measure) in SECTIONS {
         if !wanted.is_empty() && !wanted.iter().any(|wanted| *wanted == name) {
             continue;
         }

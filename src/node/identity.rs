@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::keyring::LiveKeys;
 use crate::{
     delivery::{Reason, ReasonKind},
     identity::Fqid,
@@ -58,17 +59,32 @@ impl Me {
     }
 }
 
-impl Authenticator for Me {
+/// What transports may do with keys: sign as this node, and check what peers have signed.
+pub(super) struct TransportKeys {
+    pub(super) me: Me,
+    pub(super) peers: LiveKeys,
+}
+
+impl Authenticator for TransportKeys {
     fn fingerprint(&self) -> Fingerprint {
-        self.0.secret.fingerprint()
+        self.me.fingerprint()
     }
 
     fn certificate(&self) -> String {
-        self.0.certificate.clone()
+        self.me.0.certificate.clone()
     }
 
     fn sign(&self, challenge: &[u8]) -> Result<String, Reason> {
-        pgp::sign_detached(&self.0.secret, challenge, super::clock::wall())
+        pgp::sign_detached(self.me.secret(), challenge, super::clock::wall())
+            .map_err(|e| Reason::new(ReasonKind::KeyUnusable, e.to_string()))
+    }
+
+    fn verify(&self, signer: &Fingerprint, statement: &[u8], signature: &str) -> Result<(), Reason> {
+        let Some(certificate) = self.peers.get(signer) else {
+            return Err(Reason::new(ReasonKind::NoKey, format!("the certificate of {signer} is not known here")));
+        };
+        pgp::verify_detached(&certificate, statement, signature.as_bytes(), super::clock::wall())
+            .map(drop)
             .map_err(|e| Reason::new(ReasonKind::KeyUnusable, e.to_string()))
     }
 }

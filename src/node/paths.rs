@@ -12,7 +12,10 @@ use std::{
 use bytes::Bytes;
 use tokio::{sync::mpsc, task::AbortHandle};
 
-use super::{Event, NodeError, NodeErrorKind, NoticeLevel, Reply, TransportHealth, core::Core, handle::Answer};
+use super::{
+    Event, NodeError, NodeErrorKind, NoticeLevel, Reply, TransportHealth, core::Core, handle::Answer,
+    identity::TransportKeys,
+};
 use crate::{
     delivery::{Action, AttemptId, Capabilities, Input, PathHealth, Reason, ReasonKind, Retry, TransportId},
     store::CrashPoint,
@@ -167,7 +170,8 @@ impl Core {
     }
 
     fn context(&self, id: &TransportId) -> Context {
-        let (authenticator, data_dir) = (Arc::new(self.me.clone()), self.home.transport_data_dir(id));
+        let authenticator = Arc::new(TransportKeys { me: self.me.clone(), peers: self.keys.live() });
+        let data_dir = self.home.transport_data_dir(id);
         let secret = Secret::new(self.store_key.derive(&format!("transport {id}")));
         Context { id: id.clone(), authenticator, data_dir, secret }
     }

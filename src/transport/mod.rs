@@ -17,6 +17,8 @@ pub mod file;
 pub mod matrix;
 #[cfg(feature = "nats")]
 pub mod nats;
+#[cfg(feature = "nostr")]
+pub mod nostr;
 mod refusals;
 pub mod registry;
 mod rules;
@@ -31,7 +33,7 @@ pub use rules::{Rules, Zone};
 pub use settings::Settings;
 
 use crate::{
-    delivery::{Capabilities, Reason, TransportId},
+    delivery::{Capabilities, Reason, ReasonKind, TransportId},
     wire::{Fingerprint, SafeText},
 };
 
@@ -188,6 +190,14 @@ pub trait Authenticator: Send + Sync {
     /// # Errors
     /// When the key cannot sign (locked, revoked).
     fn sign(&self, challenge: &[u8]) -> Result<String, Reason>;
+    /// Checks an armored detached signature of a peer over `statement`, which names its protocol as a challenge does.
+    ///
+    /// # Errors
+    /// When the peer's certificate is not known or not usable, or the signature is not its.
+    fn verify(&self, signer: &Fingerprint, statement: &[u8], signature: &str) -> Result<(), Reason> {
+        let (_, _) = (statement, signature);
+        Err(Reason::new(ReasonKind::NoKey, format!("the certificate of {signer} is not known here")))
+    }
 }
 
 /// What a transport is built with.

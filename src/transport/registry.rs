@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "matrix")]
 use super::matrix;
+#[cfg(feature = "nostr")]
+use super::nostr;
 use super::{ConfigError, Context, Rules, Transport, Zone, file, rules, settings, tcp, websocket};
 use crate::delivery::{Bulk, Cost, Window};
 
@@ -37,6 +39,8 @@ static KINDS: &[Kind] = &[
     matrix::KIND,
     #[cfg(feature = "nats")]
     super::nats::KIND,
+    #[cfg(feature = "nostr")]
+    nostr::KIND,
     tcp::KIND,
     websocket::KIND,
 ];

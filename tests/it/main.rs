@@ -22,6 +22,8 @@ mod matrix;
 #[cfg(feature = "nats")]
 mod nats;
 mod nodes;
+#[cfg(feature = "nostr")]
+mod nostr;
 mod policies;
 mod presence;
 mod screen;

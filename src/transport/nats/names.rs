@@ -75,7 +75,7 @@ impl Names {
     /// as different as those of two.
     pub(super) fn tag(&self, recipient: Fingerprint, random: [u8; TAG_PART]) -> String {
         let proof = hash(&self.key, &[b"tag", &random, recipient.as_bytes()]);
-        hex(&random) + &hex(&proof[..TAG_PART])
+        format!("{}{}", hex(&random), hex(&proof[..TAG_PART]))
     }
 
     /// Whether `tag` marks a frame for `owner`.

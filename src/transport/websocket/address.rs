@@ -12,7 +12,7 @@ const WANTED: &str = "an address of a relay looks like wss://relay.example or ws
 
 /// Where a relay is dialled: `wss://HOST[:PORT][/PATH]`, or `ws://` without TLS.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct RelayAddress {
+pub(crate) struct RelayAddress {
     tls: bool,
     /// Lower case; an IPv6 address without brackets, in its canonical form.
     host: String,
@@ -22,7 +22,7 @@ pub(super) struct RelayAddress {
 
 impl RelayAddress {
     /// Reads an address out of `setting`.
-    pub(super) fn parse(setting: &str, text: &str) -> Result<Self, ConfigError> {
+    pub(crate) fn parse(setting: &str, text: &str) -> Result<Self, ConfigError> {
         let wrong = |why: &str| problem(setting, format!("{why}; {WANTED}"));
         if text.len() > ADDRESS_BYTES {
             return Err(wrong("it is too long"));
@@ -62,22 +62,22 @@ impl RelayAddress {
     }
 
     /// Whether the connection is protected by TLS.
-    pub(super) fn tls(&self) -> bool {
+    pub(crate) fn tls(&self) -> bool {
         self.tls
     }
 
     /// The host's name or address, without brackets.
-    pub(super) fn host(&self) -> &str {
+    pub(crate) fn host(&self) -> &str {
         &self.host
     }
 
     /// The port.
-    pub(super) fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
     /// What the login is bound to: `host:port`, IPv6 addresses in brackets.
-    pub(super) fn authority(&self) -> String {
+    pub(crate) fn authority(&self) -> String {
         if self.host.contains(':') {
             format!("[{}]:{}", self.host, self.port)
         } else {
@@ -86,7 +86,7 @@ impl RelayAddress {
     }
 
     /// Whether it is on this machine, as far as the address tells.
-    pub(super) fn is_loopback(&self) -> bool {
+    pub(crate) fn is_loopback(&self) -> bool {
         self.host == "localhost" || self.host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
     }
 }

@@ -34,18 +34,18 @@ const BUFFER_BYTES: usize = 32 * 1024;
 /// After a refused login, the next one makes sense only when somebody has changed something.
 const REFUSED_LOGIN_WAIT: Duration = Duration::from_secs(60);
 
-pub(super) type Socket = WebSocketStream<Counted<MaybeTlsStream<TcpStream>>>;
+pub(crate) type Socket = WebSocketStream<Counted<MaybeTlsStream<TcpStream>>>;
 
 /// Why no connection came about, or why one ended.
 #[derive(Clone, Debug)]
-pub(super) struct Failure {
-    pub(super) reason: Reason,
+pub(crate) struct Failure {
+    pub(crate) reason: Reason,
     /// The least time to wait before the next try.
-    pub(super) wait: Option<Duration>,
+    pub(crate) wait: Option<Duration>,
 }
 
 impl Failure {
-    pub(super) fn new(kind: ReasonKind, detail: impl AsRef<str>) -> Self {
+    pub(crate) fn new(kind: ReasonKind, detail: impl AsRef<str>) -> Self {
         Self { reason: Reason::new(kind, detail), wait: None }
     }
 
@@ -89,7 +89,8 @@ impl Dialer {
     /// Connects and logs in, within the time for that.
     pub(super) async fn dial(&self, address: &RelayAddress, login: &Login) -> Result<LoggedIn, Failure> {
         let dialling = async {
-            let mut socket = self.connect(address).await?;
+            let config = web_config(MESSAGE_BYTES);
+            let mut socket = open(address, self.tls.clone(), Some(SUBPROTOCOL), config).await?;
             let welcome = self.log_in(&mut socket, address, login).await?;
             Ok(LoggedIn { socket, welcome })
         };
@@ -97,33 +98,6 @@ impl Dialer {
             let seconds = self.limit.as_secs();
             Err(Failure::new(ReasonKind::Timeout, format!("{} did not answer within {seconds} s", address.authority())))
         })
-    }
-
-    async fn connect(&self, address: &RelayAddress) -> Result<Socket, Failure> {
-        let place = address.authority();
-        let unreachable = |error: std::io::Error| Failure::new(ReasonKind::Unreachable, format!("{place}: {error}"));
-        let stream = TcpStream::connect((address.host(), address.port())).await.map_err(unreachable)?;
-        stream.set_nodelay(true).map_err(unreachable)?;
-        let stream = if address.tls() {
-            let name = ServerName::try_from(address.host().to_owned())
-                .map_err(|_| Failure::new(ReasonKind::NotConfigured, format!("{place}: no name for a certificate")))?;
-            let secured = TlsConnector::from(self.tls.clone()).connect(name, stream).await;
-            MaybeTlsStream::Rustls(secured.map_err(|error| {
-                Failure::new(ReasonKind::Unreachable, format!("{place}: no secure connection: {error}"))
-            })?)
-        } else {
-            MaybeTlsStream::Plain(stream)
-        };
-        let mut request = address.to_string().into_client_request().map_err(|error| web_failure(&place, error))?;
-        request.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
-        let config = WebSocketConfig::default()
-            .read_buffer_size(BUFFER_BYTES)
-            .write_buffer_size(BUFFER_BYTES)
-            .max_write_buffer_size(2 * MESSAGE_BYTES + BUFFER_BYTES)
-            .max_message_size(Some(MESSAGE_BYTES))
-            .max_frame_size(Some(MESSAGE_BYTES));
-        let opened = client_async_with_config(request, Counted::new(stream), Some(config)).await;
-        opened.map(|(socket, _)| socket).map_err(|error| web_failure(&place, error))
     }
 
     async fn log_in(&self, socket: &mut Socket, address: &RelayAddress, login: &Login) -> Result<Welcome, Failure> {
@@ -175,6 +149,48 @@ impl Dialer {
     }
 }
 
+/// Buffers and bounds of a connection on which a message has at most so many bytes.
+pub(crate) fn web_config(message_bytes: usize) -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(BUFFER_BYTES)
+        .write_buffer_size(BUFFER_BYTES)
+        .max_write_buffer_size(2 * message_bytes + BUFFER_BYTES)
+        .max_message_size(Some(message_bytes))
+        .max_frame_size(Some(message_bytes))
+}
+
+/// Opens a WebSocket to `address`, with TLS if it says so. The caller limits the time.
+///
+/// # Errors
+/// When there is no connection, no TLS, or no WebSocket at the other end.
+pub(crate) async fn open(
+    address: &RelayAddress,
+    tls: Arc<ClientConfig>,
+    subprotocol: Option<&'static str>,
+    config: WebSocketConfig,
+) -> Result<Socket, Failure> {
+    let place = address.authority();
+    let unreachable = |error: std::io::Error| Failure::new(ReasonKind::Unreachable, format!("{place}: {error}"));
+    let stream = TcpStream::connect((address.host(), address.port())).await.map_err(unreachable)?;
+    stream.set_nodelay(true).map_err(unreachable)?;
+    let stream = if address.tls() {
+        let name = ServerName::try_from(address.host().to_owned())
+            .map_err(|_| Failure::new(ReasonKind::NotConfigured, format!("{place}: no name for a certificate")))?;
+        let secured = TlsConnector::from(tls).connect(name, stream).await;
+        MaybeTlsStream::Rustls(secured.map_err(|error| {
+            Failure::new(ReasonKind::Unreachable, format!("{place}: no secure connection: {error}"))
+        })?)
+    } else {
+        MaybeTlsStream::Plain(stream)
+    };
+    let mut request = address.to_string().into_client_request().map_err(|error| web_failure(&place, error))?;
+    if let Some(subprotocol) = subprotocol {
+        request.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(subprotocol));
+    }
+    let opened = client_async_with_config(request, Counted::new(stream), Some(config)).await;
+    opened.map(|(socket, _)| socket).map_err(|error| web_failure(&place, error))
+}
+
 async fn receive(socket: &mut Socket) -> Result<FromRelay, Failure> {
     loop {
         match socket.next().await {
@@ -193,7 +209,7 @@ async fn receive(socket: &mut Socket) -> Result<FromRelay, Failure> {
 }
 
 /// What went wrong below the relay protocol.
-pub(super) fn web_failure(place: &str, error: WsError) -> Failure {
+pub(crate) fn web_failure(place: &str, error: WsError) -> Failure {
     match error {
         WsError::Http(response) => http_failure(place, &response),
         WsError::Protocol(error) => Failure::new(ReasonKind::Protocol, format!("{place}: no relay of skcomm: {error}")),

@@ -4,10 +4,10 @@
 //! peer go to the relay that its route names, over a connection that is made when it is needed. A relay sees
 //! sealed frames, who leaves them and for whom: see [`Capabilities::leaks`] and `docs/transports/websocket.md`.
 
-mod address;
+pub(crate) mod address;
 mod config;
-mod connection;
-mod dial;
+pub(crate) mod connection;
+pub(crate) mod dial;
 mod inbox;
 mod link;
 pub(crate) mod moving;

@@ -1,0 +1,100 @@
+//! What is known of peers' Nostr keys: which are bound to their OpenPGP keys, and where they read.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use nostr_sdk::{Event, Filter, Kind, PublicKey};
+
+use super::address::RELAYS;
+use crate::{
+    transport::websocket::{address::RelayAddress, connection::lock},
+    wire::Fingerprint,
+};
+
+/// Most keys that are remembered.
+const KEYS: usize = 4096;
+/// How long a list of relays is taken as valid.
+const LIST_AGE: Duration = Duration::from_secs(3600);
+
+/// What was learnt, in memory: it is asked for again in the next run.
+#[derive(Debug, Default)]
+pub(super) struct Directory {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    bindings: HashSet<(Fingerprint, PublicKey)>,
+    bound: HashSet<PublicKey>,
+    lists: HashMap<PublicKey, (Vec<RelayAddress>, Instant)>,
+}
+
+impl Directory {
+    /// Whether that key was found to be the peer's.
+    pub(super) fn has_binding(&self, fingerprint: &Fingerprint, key: &PublicKey) -> bool {
+        lock(&self.state).bindings.contains(&(*fingerprint, *key))
+    }
+
+    /// Whether that key is that of any peer.
+    pub(super) fn is_bound(&self, key: &PublicKey) -> bool {
+        lock(&self.state).bound.contains(key)
+    }
+
+    /// Remembers a binding that was checked.
+    pub(super) fn bind(&self, fingerprint: Fingerprint, key: PublicKey) {
+        let mut state = lock(&self.state);
+        if state.bindings.len() >= KEYS {
+            (state.bindings, state.bound) = (HashSet::new(), HashSet::new());
+        }
+        state.bindings.insert((fingerprint, key));
+        state.bound.insert(key);
+    }
+
+    /// The relays where `key` reads, if that was asked lately.
+    pub(super) fn relays(&self, key: &PublicKey) -> Option<Vec<RelayAddress>> {
+        let state = lock(&self.state);
+        let (relays, at) = state.lists.get(key)?;
+        (at.elapsed() < LIST_AGE).then(|| relays.clone())
+    }
+
+    /// Remembers where `key` reads.
+    pub(super) fn set_relays(&self, key: PublicKey, relays: Vec<RelayAddress>) {
+        let mut state = lock(&self.state);
+        if state.lists.len() >= KEYS {
+            state.lists.clear();
+        }
+        state.lists.insert(key, (relays, Instant::now()));
+    }
+}
+
+/// Finds the list of relays where `key` reads its mail (NIP-17).
+pub(super) fn list_filter(key: PublicKey) -> Filter {
+    Filter::new().author(key).kind(Kind::InboxRelays).limit(4)
+}
+
+/// The relays in such a list, at most eight; addresses that are none are left out.
+pub(super) fn listed(event: &Event) -> Vec<RelayAddress> {
+    let mut relays: Vec<RelayAddress> = Vec::new();
+    for tag in event.tags.iter().map(|tag| tag.as_slice()) {
+        if let [name, address, ..] = tag
+            && name == "relay"
+            && let Ok(address) = RelayAddress::parse("relay", address)
+            && !relays.contains(&address)
+        {
+            relays.push(address);
+        }
+        if relays.len() == RELAYS {
+            break;
+        }
+    }
+    relays
+}
+
+/// The newest of those events that are of that author and kind and have a valid signature.
+pub(super) fn newest(events: Vec<Event>, author: &PublicKey, kind: Kind) -> Option<Event> {
+    let fine = |event: &Event| event.pubkey == *author && event.kind == kind && event.verify().is_ok();
+    events.into_iter().filter(fine).max_by_key(|event| event.created_at)
+}
