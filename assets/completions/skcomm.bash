@@ -184,6 +184,9 @@ _skcomm() {
             skcomm__subcmd__help__subcmd__queue,purge)
                 cmd="skcomm__subcmd__help__subcmd__queue__subcmd__purge"
                 ;;
+            skcomm__subcmd__help__subcmd__queue,release)
+                cmd="skcomm__subcmd__help__subcmd__queue__subcmd__release"
+                ;;
             skcomm__subcmd__help__subcmd__queue,retry)
                 cmd="skcomm__subcmd__help__subcmd__queue__subcmd__retry"
                 ;;
@@ -325,6 +328,9 @@ _skcomm() {
             skcomm__subcmd__queue,purge)
                 cmd="skcomm__subcmd__queue__subcmd__purge"
                 ;;
+            skcomm__subcmd__queue,release)
+                cmd="skcomm__subcmd__queue__subcmd__release"
+                ;;
             skcomm__subcmd__queue,retry)
                 cmd="skcomm__subcmd__queue__subcmd__retry"
                 ;;
@@ -336,6 +342,9 @@ _skcomm() {
                 ;;
             skcomm__subcmd__queue__subcmd__help,purge)
                 cmd="skcomm__subcmd__queue__subcmd__help__subcmd__purge"
+                ;;
+            skcomm__subcmd__queue__subcmd__help,release)
+                cmd="skcomm__subcmd__queue__subcmd__help__subcmd__release"
                 ;;
             skcomm__subcmd__queue__subcmd__help,retry)
                 cmd="skcomm__subcmd__queue__subcmd__help__subcmd__retry"
@@ -891,7 +900,7 @@ _skcomm() {
             return 0
             ;;
         skcomm__subcmd__help__subcmd__queue)
-            opts="list retry purge"
+            opts="list retry release purge"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -919,6 +928,20 @@ _skcomm() {
             return 0
             ;;
         skcomm__subcmd__help__subcmd__queue__subcmd__purge)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        skcomm__subcmd__help__subcmd__queue__subcmd__release)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -2501,7 +2524,7 @@ _skcomm() {
             return 0
             ;;
         skcomm__subcmd__queue)
-            opts="-h -V --home --json --passphrase-file --passphrase-fd --help --version list retry purge help"
+            opts="-h -V --home --json --passphrase-file --passphrase-fd --help --version list retry release purge help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2541,7 +2564,7 @@ _skcomm() {
             return 0
             ;;
         skcomm__subcmd__queue__subcmd__help)
-            opts="list retry purge help"
+            opts="list retry release purge help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2583,6 +2606,20 @@ _skcomm() {
             return 0
             ;;
         skcomm__subcmd__queue__subcmd__help__subcmd__purge)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        skcomm__subcmd__queue__subcmd__help__subcmd__release)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -2656,6 +2693,50 @@ _skcomm() {
             ;;
         skcomm__subcmd__queue__subcmd__purge)
             opts="-h -V --peer --yes --home --json --passphrase-file --passphrase-fd --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --peer)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --home)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --passphrase-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --passphrase-fd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        skcomm__subcmd__queue__subcmd__release)
+            opts="-h -V --peer --home --json --passphrase-file --passphrase-fd --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

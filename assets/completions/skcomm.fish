@@ -352,16 +352,17 @@ complete -c skcomm -n "__fish_skcomm_using_subcommand status" -l passphrase-fd -
 complete -c skcomm -n "__fish_skcomm_using_subcommand status" -l json -d 'One JSON object a line, for programs'
 complete -c skcomm -n "__fish_skcomm_using_subcommand status" -s h -l help -d 'Print help'
 complete -c skcomm -n "__fish_skcomm_using_subcommand status" -s V -l version -d 'Print version'
-complete -c skcomm -n "__fish_skcomm_using_subcommand queue; and not __fish_seen_subcommand_from list retry purge help" -l home -d 'The home folder [default: $SKCOMM_HOME, else ~/.skcomm]' -r -f -a "(__fish_complete_directories)"
-complete -c skcomm -n "__fish_skcomm_using_subcommand queue; and not __fish_seen_subcommand_from list retry purge help" -l passphrase-file -d 'Read the passphrase of the private key from the first line of this file' -r -F
-complete -c skcomm -n "__fish_skcomm_using_subcommand queue; and not __fish_seen_subcommand_from list retry purge help" -l passphrase-fd -d 'Read the passphrase from the first line of this open file descriptor' -r
-complete -c skcomm -n "__fish_skcomm_using_subcommand queue; and not __fish_seen_subcommand_from list retry purge help" -l json -d 'One JSON object a line, for programs'
-complete -c skcomm -n "__fish_skcomm_using_subcommand queue; and not __fish_seen_subcommand_from list retry purge help" -s h -l help -d 'Print help'
-complete -c skcomm -n "__fish_skcomm_using_subcommand queue; and not __fish_seen_subcommand_from list retry purge help" -s V -l version -d 'Print version'
-complete -c skcomm -n "__fish_skcomm_using_subcommand queue; and not __fish_seen_subcommand_from list retry purge help" -f -a "list" -d 'List what is not yet delivered'
-complete -c skcomm -n "__fish_skcomm_using_subcommand queue; and not __fish_seen_subcommand_from list retry purge help" -f -a "retry" -d 'Try again now'
-complete -c skcomm -n "__fish_skcomm_using_subcommand queue; and not __fish_seen_subcommand_from list retry purge help" -f -a "purge" -d 'Give up what waits'
-complete -c skcomm -n "__fish_skcomm_using_subcommand queue; and not __fish_seen_subcommand_from list retry purge help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c skcomm -n "__fish_skcomm_using_subcommand queue; and not __fish_seen_subcommand_from list retry release purge help" -l home -d 'The home folder [default: $SKCOMM_HOME, else ~/.skcomm]' -r -f -a "(__fish_complete_directories)"
+complete -c skcomm -n "__fish_skcomm_using_subcommand queue; and not __fish_seen_subcommand_from list retry release purge help" -l passphrase-file -d 'Read the passphrase of the private key from the first line of this file' -r -F
+complete -c skcomm -n "__fish_skcomm_using_subcommand queue; and not __fish_seen_subcommand_from list retry release purge help" -l passphrase-fd -d 'Read the passphrase from the first line of this open file descriptor' -r
+complete -c skcomm -n "__fish_skcomm_using_subcommand queue; and not __fish_seen_subcommand_from list retry release purge help" -l json -d 'One JSON object a line, for programs'
+complete -c skcomm -n "__fish_skcomm_using_subcommand queue; and not __fish_seen_subcommand_from list retry release purge help" -s h -l help -d 'Print help'
+complete -c skcomm -n "__fish_skcomm_using_subcommand queue; and not __fish_seen_subcommand_from list retry release purge help" -s V -l version -d 'Print version'
+complete -c skcomm -n "__fish_skcomm_using_subcommand queue; and not __fish_seen_subcommand_from list retry release purge help" -f -a "list" -d 'List what is not yet delivered'
+complete -c skcomm -n "__fish_skcomm_using_subcommand queue; and not __fish_seen_subcommand_from list retry release purge help" -f -a "retry" -d 'Try again now'
+complete -c skcomm -n "__fish_skcomm_using_subcommand queue; and not __fish_seen_subcommand_from list retry release purge help" -f -a "release" -d 'Let go on what was held because two programs seemed to answer each other for ever'
+complete -c skcomm -n "__fish_skcomm_using_subcommand queue; and not __fish_seen_subcommand_from list retry release purge help" -f -a "purge" -d 'Give up what waits'
+complete -c skcomm -n "__fish_skcomm_using_subcommand queue; and not __fish_seen_subcommand_from list retry release purge help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c skcomm -n "__fish_skcomm_using_subcommand queue; and __fish_seen_subcommand_from list" -l peer -d 'Only for this peer' -r
 complete -c skcomm -n "__fish_skcomm_using_subcommand queue; and __fish_seen_subcommand_from list" -l home -d 'The home folder [default: $SKCOMM_HOME, else ~/.skcomm]' -r -f -a "(__fish_complete_directories)"
 complete -c skcomm -n "__fish_skcomm_using_subcommand queue; and __fish_seen_subcommand_from list" -l passphrase-file -d 'Read the passphrase of the private key from the first line of this file' -r -F
@@ -375,6 +376,13 @@ complete -c skcomm -n "__fish_skcomm_using_subcommand queue; and __fish_seen_sub
 complete -c skcomm -n "__fish_skcomm_using_subcommand queue; and __fish_seen_subcommand_from retry" -l json -d 'One JSON object a line, for programs'
 complete -c skcomm -n "__fish_skcomm_using_subcommand queue; and __fish_seen_subcommand_from retry" -s h -l help -d 'Print help'
 complete -c skcomm -n "__fish_skcomm_using_subcommand queue; and __fish_seen_subcommand_from retry" -s V -l version -d 'Print version'
+complete -c skcomm -n "__fish_skcomm_using_subcommand queue; and __fish_seen_subcommand_from release" -l peer -d 'Only for this peer' -r
+complete -c skcomm -n "__fish_skcomm_using_subcommand queue; and __fish_seen_subcommand_from release" -l home -d 'The home folder [default: $SKCOMM_HOME, else ~/.skcomm]' -r -f -a "(__fish_complete_directories)"
+complete -c skcomm -n "__fish_skcomm_using_subcommand queue; and __fish_seen_subcommand_from release" -l passphrase-file -d 'Read the passphrase of the private key from the first line of this file' -r -F
+complete -c skcomm -n "__fish_skcomm_using_subcommand queue; and __fish_seen_subcommand_from release" -l passphrase-fd -d 'Read the passphrase from the first line of this open file descriptor' -r
+complete -c skcomm -n "__fish_skcomm_using_subcommand queue; and __fish_seen_subcommand_from release" -l json -d 'One JSON object a line, for programs'
+complete -c skcomm -n "__fish_skcomm_using_subcommand queue; and __fish_seen_subcommand_from release" -s h -l help -d 'Print help'
+complete -c skcomm -n "__fish_skcomm_using_subcommand queue; and __fish_seen_subcommand_from release" -s V -l version -d 'Print version'
 complete -c skcomm -n "__fish_skcomm_using_subcommand queue; and __fish_seen_subcommand_from purge" -l peer -d 'Only for this peer' -r
 complete -c skcomm -n "__fish_skcomm_using_subcommand queue; and __fish_seen_subcommand_from purge" -l home -d 'The home folder [default: $SKCOMM_HOME, else ~/.skcomm]' -r -f -a "(__fish_complete_directories)"
 complete -c skcomm -n "__fish_skcomm_using_subcommand queue; and __fish_seen_subcommand_from purge" -l passphrase-file -d 'Read the passphrase of the private key from the first line of this file' -r -F
@@ -385,6 +393,7 @@ complete -c skcomm -n "__fish_skcomm_using_subcommand queue; and __fish_seen_sub
 complete -c skcomm -n "__fish_skcomm_using_subcommand queue; and __fish_seen_subcommand_from purge" -s V -l version -d 'Print version'
 complete -c skcomm -n "__fish_skcomm_using_subcommand queue; and __fish_seen_subcommand_from help" -f -a "list" -d 'List what is not yet delivered'
 complete -c skcomm -n "__fish_skcomm_using_subcommand queue; and __fish_seen_subcommand_from help" -f -a "retry" -d 'Try again now'
+complete -c skcomm -n "__fish_skcomm_using_subcommand queue; and __fish_seen_subcommand_from help" -f -a "release" -d 'Let go on what was held because two programs seemed to answer each other for ever'
 complete -c skcomm -n "__fish_skcomm_using_subcommand queue; and __fish_seen_subcommand_from help" -f -a "purge" -d 'Give up what waits'
 complete -c skcomm -n "__fish_skcomm_using_subcommand queue; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c skcomm -n "__fish_skcomm_using_subcommand transport; and not __fish_seen_subcommand_from list enable disable probe priority help" -l home -d 'The home folder [default: $SKCOMM_HOME, else ~/.skcomm]' -r -f -a "(__fish_complete_directories)"
@@ -549,6 +558,7 @@ complete -c skcomm -n "__fish_skcomm_using_subcommand help; and __fish_seen_subc
 complete -c skcomm -n "__fish_skcomm_using_subcommand help; and __fish_seen_subcommand_from keys" -f -a "revoke" -d 'Revoke your own key, for good'
 complete -c skcomm -n "__fish_skcomm_using_subcommand help; and __fish_seen_subcommand_from queue" -f -a "list" -d 'List what is not yet delivered'
 complete -c skcomm -n "__fish_skcomm_using_subcommand help; and __fish_seen_subcommand_from queue" -f -a "retry" -d 'Try again now'
+complete -c skcomm -n "__fish_skcomm_using_subcommand help; and __fish_seen_subcommand_from queue" -f -a "release" -d 'Let go on what was held because two programs seemed to answer each other for ever'
 complete -c skcomm -n "__fish_skcomm_using_subcommand help; and __fish_seen_subcommand_from queue" -f -a "purge" -d 'Give up what waits'
 complete -c skcomm -n "__fish_skcomm_using_subcommand help; and __fish_seen_subcommand_from transport" -f -a "list" -d 'How each one is'
 complete -c skcomm -n "__fish_skcomm_using_subcommand help; and __fish_seen_subcommand_from transport" -f -a "enable" -d 'Switch one on'

@@ -160,17 +160,9 @@ async fn two_attempts(address: String) -> (AttemptRecord, AttemptRecord) {
     handle.call(Command::PeerAdd(add)).await.unwrap();
     let send = SendRequest {
         to: "bob".to_owned(),
-        kind: None,
         content: "over the other path".to_owned(),
-        content_type: None,
-        thread_id: None,
-        in_reply_to: None,
-        mode: None,
-        policy: None,
-        urgency: None,
-        ttl_seconds: None,
-        envelope_id: None,
         by_person: true,
+        ..SendRequest::default()
     };
     let Reply::Sent(sent) = handle.call(Command::Send(send)).await.unwrap() else { panic!() };
     let begun = Instant::now();

@@ -20,7 +20,7 @@ pub(super) enum Outcome {
     Done,
     /// 3: accepted, queued or held, not yet delivered.
     NotDelivered,
-    /// 4: refused by policy.
+    /// 4: refused by policy, or because a bound is reached.
     Refused,
     /// 1: an error.
     Failed,
@@ -114,7 +114,7 @@ impl CliError {
 
     pub(super) fn outcome(&self) -> Outcome {
         match self {
-            Self::Node(error) if error.kind == NodeErrorKind::Refused => Outcome::Refused,
+            Self::Node(error) if matches!(error.kind, NodeErrorKind::Refused | NodeErrorKind::Full) => Outcome::Refused,
             Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Outcome::Done,
             _ => Outcome::Failed,
         }
@@ -159,6 +159,8 @@ mod tests {
     fn errors_have_codes_kinds_and_clean_text() {
         let blocked = CliError::Node(NodeError::new(NodeErrorKind::Refused, "no"));
         assert_eq!((blocked.outcome().code(), blocked.kind().as_str()), (4, "refused"));
+        let full = CliError::Node(NodeError::new(NodeErrorKind::Full, "no"));
+        assert_eq!((full.outcome().code(), full.kind().as_str()), (4, "full"));
         let unknown = CliError::Node(NodeError::new(NodeErrorKind::NotFound, "no"));
         assert_eq!((unknown.outcome().code(), unknown.kind().as_str()), (1, "not_found"));
         assert_eq!(describe("input", "a\"b", true), r#"{"error":"input","message":"a\"b"}"#);

@@ -7,7 +7,7 @@ use super::{
     choice::Ask,
     message::Message,
     outcome::count,
-    peer::{LANE_LOW, Order, Place},
+    peer::{LANE_LOW, Order, Peer, Place},
     retry,
     timer::Timer,
 };
@@ -17,7 +17,7 @@ use crate::wire::{EnvelopeId, Fingerprint, limits};
 const LOOKED_AT: usize = 64;
 
 impl Machine {
-    pub(super) fn submit(&mut self, now: Now, out: Outgoing) {
+    pub(super) fn submit(&mut self, now: Now, out: Outgoing, held: Option<Reason>) {
         if self.messages.contains_key(&out.envelope_id) {
             return;
         }
@@ -29,11 +29,44 @@ impl Machine {
             return;
         }
         let id = out.envelope_id;
-        if self.admit(now, out) {
-            self.enter(now, id);
-        } else {
-            self.finish(now, id, MessageState::Expired, None);
+        match (self.admit(now, out), held) {
+            (true, None) => self.enter(now, id),
+            (true, Some(reason)) => self.hold(now, id, reason),
+            (false, _) => self.finish(now, id, MessageState::Expired, None),
         }
+    }
+
+    /// Whether one more message of that urgency to `peer` would be taken, when so many others to it and in all are about
+    /// to be submitted.
+    ///
+    /// # Errors
+    /// Which queue is full. A message that is submitted all the same may be refused.
+    pub fn room_for(&self, peer: &Fingerprint, of_peer: usize, in_all: usize) -> Result<(), Reason> {
+        let (known, most) = (self.peers.get(peer), self.config.queued_per_peer);
+        if known.map_or(0, |peer| peer.pending()) + of_peer >= most
+            && known.is_none_or(|peer| self.idle_low(peer).is_none())
+        {
+            let text =
+                format!("{most} messages wait for this peer; try again when some are delivered, or purge the queue");
+            return Err(Reason::new(ReasonKind::QueueFull, text));
+        }
+        let most = self.config.queued_total;
+        if self.counts.pending() + in_all >= most && self.any_idle_low().is_none() {
+            let text = format!("{most} messages wait in all; try again when some are delivered, or purge the queue");
+            return Err(Reason::new(ReasonKind::QueueFull, text));
+        }
+        Ok(())
+    }
+
+    /// What would make room in a peer's queue.
+    fn idle_low(&self, peer: &Peer) -> Option<EnvelopeId> {
+        let low = peer.all.range(Order::first_low()..).take(LOOKED_AT);
+        low.map(|(_, id)| *id).find(|id| self.is_idle(id))
+    }
+
+    /// What would make room in all queues.
+    fn any_idle_low(&self) -> Option<EnvelopeId> {
+        self.low.iter().take(LOOKED_AT).map(|(_, _, id)| *id).find(|id| self.is_idle(id))
     }
 
     /// Makes room for one more; false when there is nothing less important to give up.
@@ -50,15 +83,14 @@ impl Machine {
             return self.evict(now, victim);
         }
         if peer.pending() >= self.config.queued_per_peer {
-            let low = peer.all.range(Order::first_low()..).take(LOOKED_AT);
-            let victim = low.map(|(_, id)| *id).find(|id| self.is_idle(id));
+            let victim = self.idle_low(peer);
             return self.evict(now, victim);
         }
         self.counts.pending() < self.config.queued_total || self.evict_any_low(now)
     }
 
     fn evict_any_low(&mut self, now: Now) -> bool {
-        let victim = self.low.iter().take(LOOKED_AT).map(|(_, _, id)| *id).find(|id| self.is_idle(id));
+        let victim = self.any_idle_low();
         self.evict(now, victim)
     }
 
@@ -197,7 +229,9 @@ impl Machine {
         peer.held = Some(reason.clone());
         let all: Vec<EnvelopeId> = peer.all.values().copied().collect();
         for id in all {
-            if self.messages.get(&id).is_some_and(|message| !message.is_control()) {
+            // What is held as a loop stays so: it must not be let go with the peer.
+            let concerned = |message: &Message| !message.is_control() && !message.is_held_for(ReasonKind::Loop);
+            if self.messages.get(&id).is_some_and(concerned) {
                 self.hold(now, id, reason.clone());
             }
         }
@@ -208,7 +242,9 @@ impl Machine {
         peer.held = None;
         let all: Vec<EnvelopeId> = peer.all.values().copied().collect();
         for id in all {
-            self.release_held(now, id);
+            if self.messages.get(&id).is_some_and(|message| !message.is_held_for(ReasonKind::Loop)) {
+                self.release_held(now, id);
+            }
         }
         if self.peers.get(&fingerprint).is_some_and(super::peer::Peer::is_blank) {
             self.peers.remove(&fingerprint);
@@ -216,7 +252,7 @@ impl Machine {
     }
 
     /// Lets a held message go on from where it stands.
-    fn release_held(&mut self, now: Now, id: EnvelopeId) {
+    pub(super) fn release_held(&mut self, now: Now, id: EnvelopeId) {
         let Some(message) = self.messages.get(&id).filter(|message| message.place == Place::Held) else { return };
         if message.state.rank() == 1 {
             return self.await_late_ack(now, id);
@@ -269,5 +305,5 @@ fn time_left(now: Now, out: &Outgoing) -> Duration {
 /// machine's own, which sees when they are over.
 fn needs_release(kind: ReasonKind) -> bool {
     use ReasonKind as K;
-    matches!(kind, K::NoKey | K::KeyConflict | K::KeyUnusable | K::Blocked | K::AuthRefused | K::Other)
+    matches!(kind, K::NoKey | K::KeyConflict | K::KeyUnusable | K::Blocked | K::AuthRefused | K::Loop | K::Other)
 }

@@ -77,6 +77,13 @@ pub struct Outgoing {
 pub enum Input {
     /// A new message, already durable in the outbox. A known id is ignored.
     Submit(Outgoing),
+    /// A new message that is held from the beginning, until it is released.
+    SubmitHeld {
+        /// The message, already durable in the outbox.
+        outgoing: Outgoing,
+        /// Why.
+        reason: Reason,
+    },
     /// A message of an earlier life of this program. Transports and peers should be told before it.
     Restore {
         /// The message.
@@ -130,6 +137,11 @@ pub enum Input {
         /// Why.
         reason: Reason,
     },
+    /// Ends the hold of one message, unless its whole peer is held.
+    Release {
+        /// Which.
+        envelope_id: EnvelopeId,
+    },
     /// Send nothing but control messages to this peer until it is released.
     HoldPeer {
         /// Whom.
@@ -137,7 +149,8 @@ pub enum Input {
         /// Why.
         reason: Reason,
     },
-    /// Ends [`Input::HoldPeer`] and every [`Input::Hold`] of this peer's messages.
+    /// Ends [`Input::HoldPeer`] and every [`Input::Hold`] of this peer's messages, but for those held as a loop: these
+    /// need a word of their own ([`Input::Release`]).
     ReleasePeer {
         /// Whom.
         peer: Fingerprint,

@@ -8,7 +8,8 @@ use std::{
 use rand::{SeedableRng, rngs::StdRng};
 
 use super::{
-    Action, AttemptId, AttemptRecord, Config, Input, MessageState, Now, PathHealth, QueueCounts, Schedule, TransportId,
+    Action, AttemptId, AttemptRecord, Config, Input, MessageState, Now, PathHealth, QueueCounts, ReasonKind, Schedule,
+    TransportId,
     carrier::Carrier,
     message::{Attempt, Message},
     peer::Peer,
@@ -124,6 +125,12 @@ impl Machine {
         self.messages.get(envelope_id).map_or(&[], |message| &message.ledger)
     }
 
+    /// Messages that are held for a reason of that kind, and to whom they go.
+    pub fn held_for(&self, kind: ReasonKind) -> Vec<(EnvelopeId, Fingerprint)> {
+        let held = self.messages.iter().filter(|(_, message)| message.is_held_for(kind));
+        held.map(|(id, message)| (*id, message.out.peer)).collect()
+    }
+
     /// How many messages are on their way.
     pub fn queued(&self) -> QueueCounts {
         self.counts
@@ -131,7 +138,8 @@ impl Machine {
 
     fn take(&mut self, now: Now, input: Input) {
         match input {
-            Input::Submit(outgoing) => self.submit(now, outgoing),
+            Input::Submit(outgoing) => self.submit(now, outgoing, None),
+            Input::SubmitHeld { outgoing, reason } => self.submit(now, outgoing, Some(reason)),
             Input::Restore { outgoing, state, attempts, retries } => {
                 self.restore(now, outgoing, state, attempts, retries);
             }
@@ -140,6 +148,7 @@ impl Machine {
             Input::Acked { envelope_id, via, ack_via } => self.acked(now, envelope_id, via, ack_via),
             Input::Read { envelope_id, at } => self.read(now, envelope_id, at),
             Input::Hold { envelope_id, reason } => self.hold(now, envelope_id, reason),
+            Input::Release { envelope_id } => self.release_held(now, envelope_id),
             Input::HoldPeer { peer, reason } => self.hold_peer(now, peer, reason),
             Input::ReleasePeer { peer } => self.release_peer(now, peer),
             Input::Cancel { envelope_id } => self.cancel(now, envelope_id),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    AttemptId, AttemptOutcome, AttemptRecord, MessageState, Outgoing, Reason, TransportId,
+    AttemptId, AttemptOutcome, AttemptRecord, MessageState, Outgoing, Reason, ReasonKind, TransportId,
     peer::{Order, Place, Profile},
 };
 use crate::wire::{EnvelopeId, Fingerprint, Mode, Timestamp, Urgency};
@@ -75,6 +75,11 @@ impl Message {
 
     pub(super) fn is_control(&self) -> bool {
         !self.out.wants_ack
+    }
+
+    /// Whether it is held for a reason of that kind.
+    pub(super) fn is_held_for(&self, kind: ReasonKind) -> bool {
+        self.place == Place::Held && matches!(&self.state, MessageState::Held { reason } if reason.kind == kind)
     }
 
     /// Whether a transport never had it: it may cut rests short.

@@ -64,6 +64,8 @@ pub enum ReasonKind {
     TooSlow,
     /// The path's call windows are closed, or bulk waits for its hours.
     OutsideWindow,
+    /// Two programs seem to answer each other for ever.
+    Loop,
     /// A bounded queue is full.
     QueueFull,
     /// The time to live has passed.

@@ -1,13 +1,13 @@
 //! config.yml.
 
-use std::path::PathBuf;
+use std::{num::NonZeroUsize, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     delivery::Policy,
     identity::Fqid,
-    wire::{Mode, Urgency},
+    wire::{Mode, Urgency, limits},
 };
 
 /// The content of config.yml. Everything has a default.
@@ -20,6 +20,8 @@ pub struct Config {
     pub defaults: Defaults,
     /// Files that peers send.
     pub files: FilesConfig,
+    /// How much is taken at once, and from whom.
+    pub limits: Limits,
     /// The screen.
     pub ui: UiConfig,
 }
@@ -102,6 +104,41 @@ impl Default for FilesConfig {
     }
 }
 
+/// How much is taken at once, and from whom.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Most messages that wait for one peer; further ones are refused.
+    pub queue_per_peer: NonZeroUsize,
+    /// Most messages that wait in all.
+    pub queue_total: NonZeroUsize,
+    /// Messages a second that are taken of one known peer in the long run; a minute's worth may come at once. Without
+    /// bound when 0.
+    pub peer_messages_per_second: u32,
+    /// Answers without a person in strict alternation, within [`Limits::loop_seconds`], after which a conversation is
+    /// stopped. Never when 0.
+    pub loop_turns: usize,
+    /// See [`Limits::loop_turns`].
+    pub loop_seconds: u64,
+    /// Messages without a person that each answer the one before by its id, after which a conversation is stopped. Never
+    /// when 0.
+    pub loop_chain: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let count = |n| NonZeroUsize::new(n).unwrap_or(NonZeroUsize::MIN);
+        Self {
+            queue_per_peer: count(limits::QUEUED_PER_PEER),
+            queue_total: count(100_000),
+            peer_messages_per_second: 500,
+            loop_turns: 60,
+            loop_seconds: 300,
+            loop_chain: 50,
+        }
+    }
+}
+
 /// The screen.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -151,11 +188,12 @@ mod tests {
             .chain(under("identity", fields::<IdentityConfig>()))
             .chain(under("defaults", fields::<Defaults>()))
             .chain(under("files", fields::<FilesConfig>()))
+            .chain(under("limits", fields::<Limits>()))
             .chain(under("ui", fields::<UiConfig>()));
         for name in all {
             assert!(page.contains(&format!("`{name}`")), "docs/config.md does not explain {name}");
         }
-        assert_eq!(fields::<Config>(), ["identity", "defaults", "files", "ui"]);
+        assert_eq!(fields::<Config>(), ["identity", "defaults", "files", "limits", "ui"]);
     }
 
     #[test]
@@ -165,6 +203,7 @@ mod tests {
         let read: Config = serde_saphyr::from_str(example).unwrap();
         assert_eq!((read.defaults, read.ui), (Defaults::default(), UiConfig::default()));
         assert_eq!(read.files, FilesConfig::default());
+        assert_eq!(read.limits, Limits::default());
         assert_eq!(read.identity.fqid.unwrap().as_str(), "opus@casey.douno");
     }
 

@@ -20,7 +20,7 @@ mod peers;
 
 use std::path::{Path, PathBuf};
 
-pub use config::{Config, Defaults, FilesConfig, IdentityConfig, UiConfig};
+pub use config::{Config, Defaults, FilesConfig, IdentityConfig, Limits, UiConfig};
 pub use error::HomeError;
 pub use files::{create_private_dir, write_private};
 pub use lock::HomeLock;

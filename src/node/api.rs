@@ -93,6 +93,13 @@ pub enum Command {
         /// Only this message; all when none.
         envelope_id: Option<EnvelopeId>,
     },
+    /// Let go on what was held because two programs seemed to answer each other for ever. Answer: [`Reply::Count`].
+    QueueRelease {
+        /// Only this message's conversation.
+        envelope_id: Option<EnvelopeId>,
+        /// Only this peer's.
+        peer: Option<PeerRef>,
+    },
     /// Give up what waits. Answer: [`Reply::Count`].
     QueuePurge {
         /// Only this message.
@@ -236,6 +243,9 @@ pub struct SendRequest {
     /// Whether a person wrote it just now. What programs write to programs is watched for loops.
     #[serde(default)]
     pub by_person: bool,
+    /// Whether to wait for room where a queue is full, instead of being refused. Such messages keep their order.
+    #[serde(default)]
+    pub wait_for_room: bool,
 }
 
 /// A question: which way would a message go?

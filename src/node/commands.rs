@@ -47,6 +47,9 @@ impl Core {
             Command::MarkRead { conversation, up_to } => self.mark_read(conversation, up_to, answer),
             Command::SaveDraft { conversation, text } => self.save_draft(conversation, text, answer),
             Command::QueueRetry { envelope_id } => answer.give(Ok(Reply::Count(self.queue_retry(envelope_id)))),
+            Command::QueueRelease { envelope_id, peer } => {
+                answer.give(self.queue_release(envelope_id, peer.as_deref()).map(Reply::Count));
+            }
             Command::QueuePurge { envelope_id, peer } => self.queue_purge(envelope_id, peer, answer),
             Command::Transports => answer.give(Ok(Reply::Transports(self.health()))),
             Command::TransportEnable { transport, enabled } => self.transport_enable(&transport, enabled, answer),

@@ -27,6 +27,8 @@ pub(super) struct Draft {
     pub(super) policy: Policy,
     pub(super) ttl_seconds: u64,
     pub(super) max_retries: u32,
+    /// Whether a person wrote it.
+    pub(super) by_person: bool,
     pub(super) composed: Timestamp,
     /// The recipient's name and FQID, as we call it.
     pub(super) to_name: String,

@@ -16,9 +16,12 @@ use super::{
     identity::Me,
     keyring::Keyring,
     ledger::Ledger,
+    loops::Loops,
+    pace::Pace,
     paths::Paths,
     people::People,
     presence::Heartbeats,
+    room::Room,
     throttle::Throttle,
     workers::Workers,
     writer::Writer,
@@ -60,6 +63,9 @@ pub(super) struct Core {
     pub(super) paths: Paths,
     pub(super) ledger: Ledger,
     pub(super) acks: AckQueue,
+    pub(super) room: Room,
+    pub(super) loops: Loops,
+    pub(super) pace: Pace,
     pub(super) held: HeldDrafts,
     pub(super) heartbeats: Heartbeats,
     pub(super) files: Files,
@@ -139,6 +145,7 @@ impl Core {
             if self.acks.is_due(self.clock.now().mono, busy) {
                 self.send_acks();
             }
+            self.let_in();
         }
         self.stop(from).await;
     }

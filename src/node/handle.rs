@@ -64,6 +64,11 @@ impl Answer {
         (Self(tx), async move { rx.await.ok() })
     }
 
+    /// Whether nobody waits for it any more.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.0.is_closed()
+    }
+
     /// Answers. The face may have gone; then nobody needs it.
     pub fn give(self, answer: Result<Reply, NodeError>) {
         let _ = self.0.send(answer);

@@ -136,7 +136,9 @@ impl Core {
                 urgency: Some(draft.urgency),
                 ttl_seconds: Some(draft.ttl_seconds),
                 envelope_id: Some(draft.envelope_id),
+                // It went once without a person waiting: what answers by program does not wait for keys.
                 by_person: true,
+                wait_for_room: true,
             },
         };
         let bytes = match serde_json::to_vec(&held) {

@@ -4,6 +4,7 @@ use super::{
     Event, NoticeLevel,
     acks::Arrival,
     core::{Core, Done},
+    loops::Link,
     refusal::Refusal,
     strangers::Strangers,
     unseal::{Fresh, Meaning, Opened, Opener},
@@ -30,6 +31,7 @@ impl Core {
             store: self.store.clone(),
             strangers: self.people.strangers(),
             expected: self.files.expected(),
+            held_back: self.pace.held_back(self.clock.now().mono),
         };
         let now = self.clock.now().wall;
         let Inbound { via, frame, origin, receipt } = frame;
@@ -68,7 +70,12 @@ impl Core {
                     return Err(Refusal::Blocked(name.to_string()));
                 }
                 let trust = peer.trust;
-                self.within_bounds(fresh).map(|()| trust)
+                self.within_bounds(fresh)?;
+                let keep = matches!(fresh.meaning, Meaning::Keep);
+                if keep && !self.pace.take(body.from, self.clock.now().mono) {
+                    return Err(Refusal::TooFast(name.to_string()));
+                }
+                Ok(trust)
             }
             KeyVerdict::Conflict(name) => {
                 if let Some(certificate) = fresh.introduced.clone() {
@@ -210,7 +217,9 @@ impl Core {
         receipt: Receipt,
     ) {
         let arrival = arrival(&fresh, &via);
-        let mut record = incoming(fresh, trust, &via, self.clock.now().wall);
+        let now = self.clock.now();
+        let link = Link { id: fresh.body.envelope_id, in_reply_to: fresh.body.in_reply_to, at: now.mono };
+        let mut record = incoming(fresh, trust, &via, now.wall);
         CrashPoint::ReceiveOpened.pass();
         let offer = offer.map(|manifest| self.offer_record(&record, manifest));
         let (kept, kept_offer) = (record.clone(), offer.clone());
@@ -232,6 +241,7 @@ impl Core {
                     receipt.durable();
                     CrashPoint::ReceiveTold.pass();
                     core.ack(arrival);
+                    core.loops.incoming(&record.conversation, &link);
                     record.late = late;
                     core.emit(Event::Message(Box::new(views::message(position, record, &names, me.name()))));
                     if let Some(offer) = offer {

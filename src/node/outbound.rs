@@ -13,6 +13,7 @@ use super::{
     compose::{self, Draft, SealError, Sealed},
     core::{Core, Done},
     handle::Answer,
+    loops::{Link, Verdict},
     views,
 };
 use crate::{
@@ -59,6 +60,17 @@ enum Kept {
 impl Core {
     /// [`super::Command::Send`].
     pub(super) fn send(&mut self, request: SendRequest, answer: Answer) {
+        let peer = match self.find_peer(&request.to) {
+            Ok(peer) => peer,
+            Err(error) => return answer.give(Err(error)),
+        };
+        if let Some((request, answer)) = self.find_room(&peer, request, answer) {
+            self.send_now(request, answer);
+        }
+    }
+
+    /// Composes and sends, whether there is room or not.
+    pub(super) fn send_now(&mut self, request: SendRequest, answer: Answer) {
         match self.draft(request) {
             Ok((peer, draft)) => match peer.fingerprint.and_then(|key| self.keys.get(&key).cloned()) {
                 Some(certificate) => self.seal_and_store(&peer, certificate, draft, Some(answer)),
@@ -115,6 +127,7 @@ impl Core {
             policy: wishes.policy.value,
             ttl_seconds,
             max_retries: self.config.defaults.max_retries,
+            by_person: request.by_person,
             composed: self.compose_time(),
             to_name: peer.name.to_string(),
             to_fqid: peer.fqid.as_ref().map(ToString::to_string),
@@ -142,6 +155,7 @@ impl Core {
         let me = self.me.clone();
         let trust = peer.trust;
         let to = certificate.fingerprint();
+        self.room.enter(to);
         self.seal_with(certificate, draft, move |core, draft, sealed| match sealed {
             Ok(sealed) => {
                 let mut record = record(draft, to, me.name());
@@ -150,6 +164,7 @@ impl Core {
                 core.store_outgoing(record, draft, sealed, answer);
             }
             Err(error) => {
+                core.room.leave(to);
                 let error =
                     NodeError::new(NodeErrorKind::Refused, format!("{} cannot be written to: {error}", draft.to_name));
                 match answer {
@@ -180,8 +195,12 @@ impl Core {
         }));
     }
 
-    fn store_outgoing(&mut self, record: MessageRecord, draft: &Draft, sealed: Sealed, answer: Option<Answer>) {
+    fn store_outgoing(&mut self, mut record: MessageRecord, draft: &Draft, sealed: Sealed, answer: Option<Answer>) {
         let to = record.conversation.peer;
+        let held = self.held_as_loop(&record.conversation, draft);
+        if let Some(reason) = &held {
+            record.state = MessageState::Held { reason: reason.clone() };
+        }
         let outgoing = Outgoing {
             envelope_id: draft.envelope_id,
             peer: to,
@@ -209,35 +228,41 @@ impl Core {
                 new.store(matches!(kept, Kept::New(_)), Ordering::Relaxed);
                 Ok(kept)
             },
-            move |core, stored| match stored {
-                Ok(Kept::Before(position, record)) => {
-                    if let Some(answer) = answer {
-                        let message = views::message(position, *record, &names, me.name());
-                        answer.give(Ok(Reply::Sent(Box::new(message))));
+            move |core, stored| {
+                core.room.leave(to);
+                match stored {
+                    Ok(Kept::Before(position, record)) => {
+                        if let Some(answer) = answer {
+                            let message = views::message(position, *record, &names, me.name());
+                            answer.give(Ok(Reply::Sent(Box::new(message))));
+                        }
                     }
-                }
-                Ok(Kept::New(position)) => {
-                    let message = views::message(position, record, &names, me.name());
-                    core.ledger.follow(outgoing.envelope_id, message.conversation(), position);
-                    core.ledger.keep_frame(outgoing.envelope_id, frame, false);
-                    let plan = core.plan_for(&outgoing);
-                    core.ledger.keep_plan(outgoing.envelope_id, plan);
-                    core.emit(Event::Message(Box::new(message.clone())));
-                    CrashPoint::SendKept.pass();
-                    if let Some(answer) = answer {
-                        answer.give(Ok(Reply::Sent(Box::new(message))));
+                    Ok(Kept::New(position)) => {
+                        let message = views::message(position, record, &names, me.name());
+                        core.ledger.follow(outgoing.envelope_id, message.conversation(), position);
+                        core.ledger.keep_frame(outgoing.envelope_id, frame, false);
+                        let plan = core.plan_for(&outgoing);
+                        core.ledger.keep_plan(outgoing.envelope_id, plan);
+                        core.emit(Event::Message(Box::new(message.clone())));
+                        CrashPoint::SendKept.pass();
+                        if let Some(answer) = answer {
+                            answer.give(Ok(Reply::Sent(Box::new(message))));
+                        }
+                        CrashPoint::SendAnswered.pass();
+                        core.drive(match held {
+                            Some(reason) => Input::SubmitHeld { outgoing, reason },
+                            None => Input::Submit(outgoing),
+                        });
                     }
-                    CrashPoint::SendAnswered.pass();
-                    core.drive(Input::Submit(outgoing));
-                }
-                Err(error) => {
-                    core.storage_failed("a message", &error);
-                    if inserted.load(Ordering::Relaxed) {
-                        core.take_back(known);
-                    }
-                    if let Some(answer) = answer {
-                        let text = format!("not sent, the store failed: {error}");
-                        answer.give(Err(NodeError::new(NodeErrorKind::Storage, text)));
+                    Err(error) => {
+                        core.storage_failed("a message", &error);
+                        if inserted.load(Ordering::Relaxed) {
+                            core.take_back(known);
+                        }
+                        if let Some(answer) = answer {
+                            let text = format!("not sent, the store failed: {error}");
+                            answer.give(Err(NodeError::new(NodeErrorKind::Storage, text)));
+                        }
                     }
                 }
             },
@@ -284,6 +309,7 @@ impl Core {
             policy: Policy::default(),
             ttl_seconds: CONTROL_TTL_SECONDS,
             max_retries: 2,
+            by_person: false,
             composed: self.clock.now().wall,
             to_name: peer.name.to_string(),
             to_fqid: None,
@@ -321,6 +347,9 @@ impl Core {
             let facts = Facts::of(&entry);
             let ttl_ms = entry.expires.ms_since(entry.composed);
             if let Some((conversation, position)) = place {
+                if matches!(&entry.state, MessageState::Held { reason } if reason.kind == ReasonKind::Loop) {
+                    self.loops.stop(&conversation);
+                }
                 self.ledger.follow(entry.envelope_id, conversation, position);
             }
             self.drive(Input::Restore {
@@ -344,6 +373,41 @@ impl Core {
                 retries: entry.retries,
             });
         }
+    }
+
+    /// Whether the loop breaker holds a message, and why. The user is told once.
+    fn held_as_loop(&mut self, conversation: &Conversation, draft: &Draft) -> Option<Reason> {
+        let link = Link { id: draft.envelope_id, in_reply_to: draft.in_reply_to, at: self.clock.now().mono };
+        let name = &draft.to_name;
+        let text = format!(
+            "you and {name} seem to answer each other by program in thread {}; `skcomm queue release --peer {name}` lets \
+             it go on",
+            conversation.thread_id
+        );
+        match self.loops.outgoing(conversation, &link, draft.by_person) {
+            Verdict::Pass => return None,
+            Verdict::Trip => self.notice(NoticeLevel::Warning, format!("Held: {text}")),
+            Verdict::Stopped => {}
+        }
+        Some(Reason::new(ReasonKind::Loop, text))
+    }
+
+    /// [`super::Command::QueueRelease`]: says how many messages were let go.
+    pub(super) fn queue_release(&mut self, id: Option<EnvelopeId>, peer: Option<&str>) -> Result<usize, NodeError> {
+        let peer = peer.map(|peer| self.find_peer(peer)).transpose()?.and_then(|peer| peer.fingerprint);
+        let mut held = self.machine.held_for(ReasonKind::Loop);
+        held.retain(|(_, to)| peer.is_none_or(|peer| *to == peer));
+        match id.map(|id| self.ledger.conversation(&id).cloned()) {
+            Some(conversation) => {
+                held.retain(|(id, _)| self.ledger.conversation(id) == conversation.as_ref() && conversation.is_some());
+                conversation.iter().for_each(|conversation| self.loops.release(conversation));
+            }
+            None => self.loops.release_all(peer),
+        }
+        for (envelope_id, _) in &held {
+            self.drive(Input::Release { envelope_id: *envelope_id });
+        }
+        Ok(held.len())
     }
 
     /// The store failed: the person must know, nothing pretends to be saved.

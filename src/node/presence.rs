@@ -172,6 +172,7 @@ impl Core {
             policy: Policy::default(),
             ttl_seconds: TTL_SECONDS,
             max_retries: 0,
+            by_person: false,
             composed: now,
             to_name: profile.name.to_string(),
             to_fqid: None,

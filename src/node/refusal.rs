@@ -64,6 +64,8 @@ pub(super) enum Refusal {
     ChunkNotAskedFor,
     #[error("chunks come faster than the disk takes them")]
     ChunkTooSoon,
+    #[error("{0} sends more than you take at once; the rest is taken later")]
+    TooFast(String),
     #[error("{0}")]
     BadContent(String),
     #[error("the store failed: {0}")]
@@ -100,6 +102,7 @@ impl Refusal {
             Self::BadChunk(_) => "bad_chunk",
             Self::ChunkNotAskedFor => "chunk_not_asked_for",
             Self::ChunkTooSoon => "chunk_too_soon",
+            Self::TooFast(_) => "too_fast",
             Self::BadContent(_) => "bad_content",
             Self::Store(_) => "store",
         }
@@ -108,7 +111,10 @@ impl Refusal {
 
     /// Whether the same frame may be accepted later, so that a transport that can should keep it.
     pub(super) fn is_temporary(&self) -> bool {
-        matches!(self, Self::Store(_) | Self::UnknownSender(_) | Self::KeyConflict(_) | Self::ChunkTooSoon)
+        matches!(
+            self,
+            Self::Store(_) | Self::UnknownSender(_) | Self::KeyConflict(_) | Self::ChunkTooSoon | Self::TooFast(_)
+        )
     }
 
     /// Whether it is counted and not told of: nothing is lost, and nobody did anything wrong.
@@ -138,9 +144,11 @@ impl Refusal {
             Self::KeyConflict(_) | Self::OtherKey(_) | Self::Blocked(_) | Self::FileOfAStranger => {
                 return Reason::new(ReasonKind::AuthRefused, "not accepted by the recipient");
             }
-            Self::TooManyStrangers | Self::TooLargeForAStranger | Self::TooManyOffers | Self::ChunkTooSoon => {
-                ReasonKind::RateLimited
-            }
+            Self::TooManyStrangers
+            | Self::TooLargeForAStranger
+            | Self::TooManyOffers
+            | Self::ChunkTooSoon
+            | Self::TooFast(_) => ReasonKind::RateLimited,
             Self::Store(_) => ReasonKind::Io,
             _ => ReasonKind::Protocol,
         };

@@ -18,9 +18,12 @@ use super::{
     identity::Me,
     keyring::Keyring,
     ledger::Ledger,
+    loops::Loops,
     outbound::LeftOver,
+    pace::Pace,
     paths::Paths,
     people::People,
+    room::Room,
     socket::ControlSocket,
     strangers::Strangers,
     workers::Workers,
@@ -162,10 +165,13 @@ impl Opening {
             store_key: loaded.store_key,
             people: People::new(loaded.book, loaded.strangers, loaded.conflicting),
             keys: loaded.keys,
-            machine: Machine::new(crate::delivery::Config::default(), rand::random()),
+            machine: Machine::new(machine_config(&config), rand::random()),
             paths: Paths::new(sink),
             ledger: Ledger::default(),
             acks: AckQueue::default(),
+            room: Room::default(),
+            loops: Loops::new(&config.limits),
+            pace: Pace::new(config.limits.peer_messages_per_second),
             held: loaded.held,
             heartbeats: Default::default(),
             files: Default::default(),
@@ -208,6 +214,15 @@ impl Core {
         for warning in &self.warnings {
             tracing::warn!("{warning}");
         }
+    }
+}
+
+/// The delivery machine's numbers, with what the user set.
+fn machine_config(config: &Config) -> crate::delivery::Config {
+    crate::delivery::Config {
+        queued_per_peer: config.limits.queue_per_peer.get(),
+        queued_total: config.limits.queue_total.get(),
+        ..crate::delivery::Config::default()
     }
 }
 

@@ -1,14 +1,14 @@
 //! From received bytes to an authentic body, or a refusal. Runs on worker threads; changes nothing.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{files::Expected, identity::Me, keyring::Keyring, refusal::Refusal, strangers::Strangers};
 use crate::{
     pgp::{self, Certificate},
     store::{Seen, Store, StoreError},
     wire::{
-        AckBody, AckItem, Digest, Envelope, EnvelopeId, FileBody, FileChunk, FileManifest, FileStatus, PayloadType,
-        ReadReceiptBody, Received, SealedBody, Timestamp, limits,
+        AckBody, AckItem, Digest, Envelope, EnvelopeId, FileBody, FileChunk, FileManifest, FileStatus, Fingerprint,
+        PayloadType, ReadReceiptBody, Received, SealedBody, Timestamp, limits,
     },
 };
 
@@ -26,6 +26,8 @@ pub(super) struct Opener {
     pub(super) strangers: Arc<Strangers>,
     /// Parts of files that we sent.
     pub(super) expected: Arc<Expected>,
+    /// Known peers who wrote too much of late.
+    pub(super) held_back: Arc<BTreeSet<Fingerprint>>,
 }
 
 /// A frame that is what it claims to be.
@@ -91,6 +93,9 @@ impl Opener {
             Seen::No => {}
         }
         check_times(&envelope, now)?;
+        if self.held_back.contains(&from) && !is_control(&envelope.payload.kind) {
+            return Err(Refusal::TooFast(from.short()));
+        }
         if !self.strangers.worth_opening(&from, self.keys.get(&from).is_some(), frame.len()) {
             return Err(Refusal::TooManyStrangers);
         }
@@ -182,6 +187,11 @@ impl Opener {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Acks and the like are taken also of who writes too much: others wait for them.
+fn is_control(kind: &PayloadType) -> bool {
+    matches!(kind, PayloadType::Ack | PayloadType::ReadReceipt | PayloadType::Heartbeat)
 }
 
 fn check_times(envelope: &Envelope, now: Timestamp) -> Result<(), Refusal> {

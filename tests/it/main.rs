@@ -26,6 +26,7 @@ mod nodes;
 mod nostr;
 mod policies;
 mod presence;
+mod pressure;
 mod screen;
 #[allow(dead_code, reason = "who uses what depends on the transports that are built in")]
 mod servers;

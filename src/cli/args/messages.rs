@@ -15,7 +15,7 @@ Waits until the message is delivered, failed or held, at most --wait seconds. Ex
 not yet delivered.
 
 With --lines many messages are under way at once, reported and delivered in the order of the lines; empty lines are
-skipped. If the node goes away meanwhile, the command takes over its work; no line is lost or sent twice.")]
+skipped. Where the queue is full it waits for room. If the node goes away meanwhile, the command takes over its work; no line is lost or sent twice.")]
 pub struct SendArgs {
     /// To whom: name, FQID or fingerprint
     #[arg(long, value_name = "NAME")]

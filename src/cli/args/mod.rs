@@ -27,7 +27,7 @@ Exit codes:
   1  an error; the message says what to do next
   2  the command line cannot be understood
   3  accepted, queued or held, but not yet delivered; the node goes on with it
-  4  refused by policy (a blocked peer, an unusable key)
+  4  refused: by policy (a blocked peer, an unusable key), or because a queue is full
 
 Without a running node (`skcomm daemon` or `skcomm-tui`) a command starts one for its own duration; what is not
 delivered by its end stays in the outbox and goes out with the next start.

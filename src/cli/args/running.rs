@@ -24,6 +24,14 @@ pub enum QueueCommand {
         /// Only this message; all without it
         id: Option<EnvelopeId>,
     },
+    /// Let go on what was held because two programs seemed to answer each other for ever
+    Release {
+        /// Only this message's thread; all without it
+        id: Option<EnvelopeId>,
+        /// Only for this peer
+        #[arg(long, value_name = "NAME", conflicts_with = "id")]
+        peer: Option<String>,
+    },
     /// Give up what waits
     Purge {
         /// Only this message

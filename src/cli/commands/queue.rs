@@ -21,6 +21,9 @@ pub(super) async fn run(session: &Session, command: QueueCommand, out: &mut Out)
         QueueCommand::Retry { id } => {
             count(session, Command::QueueRetry { envelope_id: id }, "tried again now", out).await
         }
+        QueueCommand::Release { id, peer } => {
+            count(session, Command::QueueRelease { envelope_id: id, peer }, "let go on", out).await
+        }
         QueueCommand::Purge { id, peer, yes } => {
             if !yes {
                 let what = match (id, &peer) {

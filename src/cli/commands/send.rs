@@ -63,6 +63,7 @@ pub(super) fn request(args: &SendArgs, content: String) -> SendRequest {
         envelope_id: Some(EnvelopeId::from_random(rand::random())),
         // Whoever runs this at a terminal is a person; agents and scripts have none.
         by_person: !args.lines && std::io::stdin().is_terminal(),
+        wait_for_room: args.lines,
         ..SendRequest::default()
     }
 }

@@ -4,6 +4,7 @@ mod acks;
 mod failover;
 mod holding;
 mod policies;
+mod pressure;
 mod properties;
 mod queues;
 mod waiting;

@@ -57,6 +57,7 @@ impl Core {
             to_name: peer.name.to_string(),
             to_fqid: None,
             introduction: None,
+            by_person: false,
         };
         let me = self.me.clone();
         let sealing = tokio::task::spawn_blocking(move || {
