@@ -36,6 +36,7 @@ complete -c skcomm -n "__fish_skcomm_needs_command" -f -a "peer" -d 'Peers: whom
 complete -c skcomm -n "__fish_skcomm_needs_command" -f -a "thread" -d 'Threads: what their messages get'
 complete -c skcomm -n "__fish_skcomm_needs_command" -f -a "keys" -d 'Keys: list, exchange, trust, revoke'
 complete -c skcomm -n "__fish_skcomm_needs_command" -f -a "send" -d 'Send a message'
+complete -c skcomm -n "__fish_skcomm_needs_command" -f -a "file" -d 'Files: send, take, pause, resume, give up'
 complete -c skcomm -n "__fish_skcomm_needs_command" -f -a "receive" -d 'Print unread messages and mark them read'
 complete -c skcomm -n "__fish_skcomm_needs_command" -f -a "history" -d 'Print older messages, both ways, oldest first'
 complete -c skcomm -n "__fish_skcomm_needs_command" -f -a "search" -d 'Search all messages, newest first'
@@ -317,6 +318,77 @@ complete -c skcomm -n "__fish_skcomm_using_subcommand send" -l lines -d 'One mes
 complete -c skcomm -n "__fish_skcomm_using_subcommand send" -l json -d 'One JSON object a line, for programs'
 complete -c skcomm -n "__fish_skcomm_using_subcommand send" -s h -l help -d 'Print help'
 complete -c skcomm -n "__fish_skcomm_using_subcommand send" -s V -l version -d 'Print version'
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and not __fish_seen_subcommand_from send list accept pause resume cancel help" -l home -d 'The home folder [default: $SKCOMM_HOME, else ~/.skcomm]' -r -f -a "(__fish_complete_directories)"
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and not __fish_seen_subcommand_from send list accept pause resume cancel help" -l passphrase-file -d 'Read the passphrase of the private key from the first line of this file' -r -F
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and not __fish_seen_subcommand_from send list accept pause resume cancel help" -l passphrase-fd -d 'Read the passphrase from the first line of this open file descriptor' -r
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and not __fish_seen_subcommand_from send list accept pause resume cancel help" -l json -d 'One JSON object a line, for programs'
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and not __fish_seen_subcommand_from send list accept pause resume cancel help" -s h -l help -d 'Print help'
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and not __fish_seen_subcommand_from send list accept pause resume cancel help" -s V -l version -d 'Print version'
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and not __fish_seen_subcommand_from send list accept pause resume cancel help" -f -a "send" -d 'Offer a file to a peer, and send it when the peer takes it'
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and not __fish_seen_subcommand_from send list accept pause resume cancel help" -f -a "list" -d 'List files on their way, both ways, and those that ended lately'
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and not __fish_seen_subcommand_from send list accept pause resume cancel help" -f -a "accept" -d 'Take a file that a peer offers'
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and not __fish_seen_subcommand_from send list accept pause resume cancel help" -f -a "pause" -d 'Let a file rest, coming or going'
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and not __fish_seen_subcommand_from send list accept pause resume cancel help" -f -a "resume" -d 'Go on with a file that was paused, or fetch one anew that came damaged'
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and not __fish_seen_subcommand_from send list accept pause resume cancel help" -f -a "cancel" -d 'Give a file up, or refuse an offered one; what came of it is removed'
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and not __fish_seen_subcommand_from send list accept pause resume cancel help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from send" -l to -d 'To whom: name, FQID or fingerprint' -r
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from send" -l thread -d 'The thread the offer stands in [default: general]' -r
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from send" -l mode -d 'Which paths are allowed, as for a message; the chunks take one path at a time' -r -f -a "failover\t''
+broadcast\t''
+stealth\t''
+speed\t''"
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from send" -l policy -d 'Which of the allowed paths is the best' -r -f -a "balanced\t''
+fastest\t''
+cheapest\t''
+most-private\t''
+surest\t''"
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from send" -l wait -d 'How long to wait; 0 returns once the offer is safe in the outbox' -r
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from send" -l home -d 'The home folder [default: $SKCOMM_HOME, else ~/.skcomm]' -r -f -a "(__fish_complete_directories)"
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from send" -l passphrase-file -d 'Read the passphrase of the private key from the first line of this file' -r -F
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from send" -l passphrase-fd -d 'Read the passphrase from the first line of this open file descriptor' -r
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from send" -l json -d 'One JSON object a line, for programs'
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from send" -s h -l help -d 'Print help'
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from send" -s V -l version -d 'Print version'
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from list" -l peer -d 'Only with this peer' -r
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from list" -l home -d 'The home folder [default: $SKCOMM_HOME, else ~/.skcomm]' -r -f -a "(__fish_complete_directories)"
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from list" -l passphrase-file -d 'Read the passphrase of the private key from the first line of this file' -r -F
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from list" -l passphrase-fd -d 'Read the passphrase from the first line of this open file descriptor' -r
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from list" -l json -d 'One JSON object a line, for programs'
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from accept" -l wait -d 'How long to follow it; 0 returns at once' -r
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from accept" -l home -d 'The home folder [default: $SKCOMM_HOME, else ~/.skcomm]' -r -f -a "(__fish_complete_directories)"
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from accept" -l passphrase-file -d 'Read the passphrase of the private key from the first line of this file' -r -F
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from accept" -l passphrase-fd -d 'Read the passphrase from the first line of this open file descriptor' -r
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from accept" -l json -d 'One JSON object a line, for programs'
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from accept" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from accept" -s V -l version -d 'Print version'
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from pause" -l home -d 'The home folder [default: $SKCOMM_HOME, else ~/.skcomm]' -r -f -a "(__fish_complete_directories)"
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from pause" -l passphrase-file -d 'Read the passphrase of the private key from the first line of this file' -r -F
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from pause" -l passphrase-fd -d 'Read the passphrase from the first line of this open file descriptor' -r
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from pause" -l json -d 'One JSON object a line, for programs'
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from pause" -s h -l help -d 'Print help'
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from pause" -s V -l version -d 'Print version'
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from resume" -l wait -d 'How long to follow it; 0 returns at once' -r
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from resume" -l home -d 'The home folder [default: $SKCOMM_HOME, else ~/.skcomm]' -r -f -a "(__fish_complete_directories)"
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from resume" -l passphrase-file -d 'Read the passphrase of the private key from the first line of this file' -r -F
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from resume" -l passphrase-fd -d 'Read the passphrase from the first line of this open file descriptor' -r
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from resume" -l json -d 'One JSON object a line, for programs'
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from resume" -s h -l help -d 'Print help'
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from resume" -s V -l version -d 'Print version'
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from cancel" -l home -d 'The home folder [default: $SKCOMM_HOME, else ~/.skcomm]' -r -f -a "(__fish_complete_directories)"
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from cancel" -l passphrase-file -d 'Read the passphrase of the private key from the first line of this file' -r -F
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from cancel" -l passphrase-fd -d 'Read the passphrase from the first line of this open file descriptor' -r
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from cancel" -l json -d 'One JSON object a line, for programs'
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from cancel" -s h -l help -d 'Print help'
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from cancel" -s V -l version -d 'Print version'
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from help" -f -a "send" -d 'Offer a file to a peer, and send it when the peer takes it'
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from help" -f -a "list" -d 'List files on their way, both ways, and those that ended lately'
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from help" -f -a "accept" -d 'Take a file that a peer offers'
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from help" -f -a "pause" -d 'Let a file rest, coming or going'
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from help" -f -a "resume" -d 'Go on with a file that was paused, or fetch one anew that came damaged'
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from help" -f -a "cancel" -d 'Give a file up, or refuse an offered one; what came of it is removed'
+complete -c skcomm -n "__fish_skcomm_using_subcommand file; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c skcomm -n "__fish_skcomm_using_subcommand receive" -l wait -d 'Wait so long for a message if none is unread [default: 0, or 2 without a running node]' -r
 complete -c skcomm -n "__fish_skcomm_using_subcommand receive" -l limit -d 'At most so many, the oldest first' -r
 complete -c skcomm -n "__fish_skcomm_using_subcommand receive" -l peer -d 'Only from this peer' -r
@@ -520,25 +592,26 @@ complete -c skcomm -n "__fish_skcomm_using_subcommand man" -l passphrase-fd -d '
 complete -c skcomm -n "__fish_skcomm_using_subcommand man" -l json -d 'One JSON object a line, for programs'
 complete -c skcomm -n "__fish_skcomm_using_subcommand man" -s h -l help -d 'Print help'
 complete -c skcomm -n "__fish_skcomm_using_subcommand man" -s V -l version -d 'Print version'
-complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "init" -d 'Make a key, an identity and the first transports'
-complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "identity" -d 'Show who you are: name, fingerprint, and the words to read it aloud'
-complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "peer" -d 'Peers: whom you write to, and where they are reached'
-complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "thread" -d 'Threads: what their messages get'
-complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "keys" -d 'Keys: list, exchange, trust, revoke'
-complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "send" -d 'Send a message'
-complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "receive" -d 'Print unread messages and mark them read'
-complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "history" -d 'Print older messages, both ways, oldest first'
-complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "search" -d 'Search all messages, newest first'
-complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "status" -d 'The node at a glance'
-complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "queue" -d 'What is not yet delivered'
-complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "transport" -d 'Transports: the ways messages can take'
-complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "route" -d 'The path choice'
-complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "trace" -d 'The whole story of one message: state, attempts, plan'
-complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "daemon" -d 'Run the node in the foreground, without a screen'
-complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "serve" -d 'Run a WebSocket relay, which keeps sealed messages for recipients that are away'
-complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "completions" -d 'Print shell completions'
-complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "man" -d 'Print the manual page (roff)'
-complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send receive history search status queue transport route trace daemon serve completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send file receive history search status queue transport route trace daemon serve completions man help" -f -a "init" -d 'Make a key, an identity and the first transports'
+complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send file receive history search status queue transport route trace daemon serve completions man help" -f -a "identity" -d 'Show who you are: name, fingerprint, and the words to read it aloud'
+complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send file receive history search status queue transport route trace daemon serve completions man help" -f -a "peer" -d 'Peers: whom you write to, and where they are reached'
+complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send file receive history search status queue transport route trace daemon serve completions man help" -f -a "thread" -d 'Threads: what their messages get'
+complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send file receive history search status queue transport route trace daemon serve completions man help" -f -a "keys" -d 'Keys: list, exchange, trust, revoke'
+complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send file receive history search status queue transport route trace daemon serve completions man help" -f -a "send" -d 'Send a message'
+complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send file receive history search status queue transport route trace daemon serve completions man help" -f -a "file" -d 'Files: send, take, pause, resume, give up'
+complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send file receive history search status queue transport route trace daemon serve completions man help" -f -a "receive" -d 'Print unread messages and mark them read'
+complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send file receive history search status queue transport route trace daemon serve completions man help" -f -a "history" -d 'Print older messages, both ways, oldest first'
+complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send file receive history search status queue transport route trace daemon serve completions man help" -f -a "search" -d 'Search all messages, newest first'
+complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send file receive history search status queue transport route trace daemon serve completions man help" -f -a "status" -d 'The node at a glance'
+complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send file receive history search status queue transport route trace daemon serve completions man help" -f -a "queue" -d 'What is not yet delivered'
+complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send file receive history search status queue transport route trace daemon serve completions man help" -f -a "transport" -d 'Transports: the ways messages can take'
+complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send file receive history search status queue transport route trace daemon serve completions man help" -f -a "route" -d 'The path choice'
+complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send file receive history search status queue transport route trace daemon serve completions man help" -f -a "trace" -d 'The whole story of one message: state, attempts, plan'
+complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send file receive history search status queue transport route trace daemon serve completions man help" -f -a "daemon" -d 'Run the node in the foreground, without a screen'
+complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send file receive history search status queue transport route trace daemon serve completions man help" -f -a "serve" -d 'Run a WebSocket relay, which keeps sealed messages for recipients that are away'
+complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send file receive history search status queue transport route trace daemon serve completions man help" -f -a "completions" -d 'Print shell completions'
+complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send file receive history search status queue transport route trace daemon serve completions man help" -f -a "man" -d 'Print the manual page (roff)'
+complete -c skcomm -n "__fish_skcomm_using_subcommand help; and not __fish_seen_subcommand_from init identity peer thread keys send file receive history search status queue transport route trace daemon serve completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c skcomm -n "__fish_skcomm_using_subcommand help; and __fish_seen_subcommand_from peer" -f -a "add" -d 'Add a peer, or routes or a key to a peer'
 complete -c skcomm -n "__fish_skcomm_using_subcommand help; and __fish_seen_subcommand_from peer" -f -a "list" -d 'List all peers'
 complete -c skcomm -n "__fish_skcomm_using_subcommand help; and __fish_seen_subcommand_from peer" -f -a "show" -d 'Everything about one peer'
@@ -556,6 +629,12 @@ complete -c skcomm -n "__fish_skcomm_using_subcommand help; and __fish_seen_subc
 complete -c skcomm -n "__fish_skcomm_using_subcommand help; and __fish_seen_subcommand_from keys" -f -a "trust" -d 'Set how far a peer is trusted, after comparing fingerprints'
 complete -c skcomm -n "__fish_skcomm_using_subcommand help; and __fish_seen_subcommand_from keys" -f -a "conflict" -d 'Decide what to do about a peer whose key changed'
 complete -c skcomm -n "__fish_skcomm_using_subcommand help; and __fish_seen_subcommand_from keys" -f -a "revoke" -d 'Revoke your own key, for good'
+complete -c skcomm -n "__fish_skcomm_using_subcommand help; and __fish_seen_subcommand_from file" -f -a "send" -d 'Offer a file to a peer, and send it when the peer takes it'
+complete -c skcomm -n "__fish_skcomm_using_subcommand help; and __fish_seen_subcommand_from file" -f -a "list" -d 'List files on their way, both ways, and those that ended lately'
+complete -c skcomm -n "__fish_skcomm_using_subcommand help; and __fish_seen_subcommand_from file" -f -a "accept" -d 'Take a file that a peer offers'
+complete -c skcomm -n "__fish_skcomm_using_subcommand help; and __fish_seen_subcommand_from file" -f -a "pause" -d 'Let a file rest, coming or going'
+complete -c skcomm -n "__fish_skcomm_using_subcommand help; and __fish_seen_subcommand_from file" -f -a "resume" -d 'Go on with a file that was paused, or fetch one anew that came damaged'
+complete -c skcomm -n "__fish_skcomm_using_subcommand help; and __fish_seen_subcommand_from file" -f -a "cancel" -d 'Give a file up, or refuse an offered one; what came of it is removed'
 complete -c skcomm -n "__fish_skcomm_using_subcommand help; and __fish_seen_subcommand_from queue" -f -a "list" -d 'List what is not yet delivered'
 complete -c skcomm -n "__fish_skcomm_using_subcommand help; and __fish_seen_subcommand_from queue" -f -a "retry" -d 'Try again now'
 complete -c skcomm -n "__fish_skcomm_using_subcommand help; and __fish_seen_subcommand_from queue" -f -a "release" -d 'Let go on what was held because two programs seemed to answer each other for ever'

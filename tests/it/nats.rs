@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// A server that can be killed and started again on the same port and data.
-struct Nats {
+pub(crate) struct Nats {
     dir: TempDir,
     program: std::path::PathBuf,
     port: u16,
@@ -32,7 +32,7 @@ struct Nats {
 
 impl Nats {
     /// A started server with this beside the usual configuration; none, loudly, without the program.
-    async fn start(more: &str) -> Option<Self> {
+    pub(crate) async fn start(more: &str) -> Option<Self> {
         let program = program("NATS")?;
         let mut nats = Self { dir: tempfile::tempdir().unwrap(), program, port: free_port(), server: None };
         nats.configure(more);
@@ -63,7 +63,12 @@ impl Nats {
         format!("nats://127.0.0.1:{}", self.port)
     }
 
-    fn config(&self) -> TransportConfig {
+    /// Where it listens.
+    pub(crate) fn socket(&self) -> std::net::SocketAddr {
+        std::net::SocketAddr::from(([127, 0, 0, 1], self.port))
+    }
+
+    pub(crate) fn config(&self) -> TransportConfig {
         TransportConfig::new("nats").with("servers", self.url()).with("stream_mib", 64).with("ack_wait_seconds", 2)
     }
 

@@ -38,7 +38,7 @@ fn words(transfer: &Transfer, percent: u64) -> (Role, String) {
         TransferState::Offered if transfer.incoming => (Role::MessageUrgent, "waits for you: file.accept".to_owned()),
         TransferState::Offered => (Role::TextDim, "waits to be taken".to_owned()),
         TransferState::Running => (Role::MessageVia, format!("{percent} %{rate}{via}")),
-        TransferState::Paused { by_peer: true, .. } => (Role::TextDim, format!("{percent} % paused by the other end")),
+        TransferState::Paused { by_peer: true, .. } => (Role::TextDim, format!("{percent} % paused by peer")),
         TransferState::Paused { reason: Some(reason), .. } => {
             (Role::MessageUrgent, format!("{percent} % paused: {reason}"))
         }

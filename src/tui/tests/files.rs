@@ -48,7 +48,7 @@ fn a_file_shows_how_far_it_came_and_how_it_ended() {
     tell(&mut screen, offered(TransferState::Running, 430));
     screen.sees("43 % 2.0 KiB/s tcp");
     tell(&mut screen, offered(TransferState::Paused { by_peer: true, reason: None }, 430));
-    screen.sees("43 % paused by the other end");
+    screen.sees("43 % paused by peer");
     tell(&mut screen, offered(TransferState::Done { path: Some(SafeText::line("/d/photo.jpg")) }, 1000));
     screen.sees("done: /d/photo.jpg");
 }
@@ -68,7 +68,7 @@ fn commands_ask_the_node_and_giving_up_asks_first() {
     screen.run("file.cancel");
     screen.sees("Give up photo.jpg?");
     assert!(!screen.node.asked.contains(&Command::FileCancel { transfer }));
-    screen.run("confirm.yes");
+    screen.press("y");
     assert!(screen.node.asked.contains(&Command::FileCancel { transfer }));
 }
 

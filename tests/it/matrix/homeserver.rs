@@ -63,6 +63,11 @@ impl Homeserver {
         self.server.lock().await.take().unwrap().kill();
     }
 
+    /// Where it listens.
+    pub(crate) fn socket(&self) -> std::net::SocketAddr {
+        std::net::SocketAddr::from(([127, 0, 0, 1], self.port))
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }

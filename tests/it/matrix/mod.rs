@@ -1,7 +1,7 @@
 //! Nodes over Matrix, against a real Synapse; and matrix-nio, an independent client, in the same encrypted room.
 
 mod carrier;
-mod homeserver;
+pub(crate) mod homeserver;
 
 use std::process::Stdio;
 

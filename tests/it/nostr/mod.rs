@@ -3,7 +3,7 @@
 
 mod fake;
 mod hostile;
-mod real;
+pub(crate) mod real;
 
 use skcomm_tui::{
     delivery::{AttemptOutcome, AttemptRecord, Reason},
@@ -14,7 +14,7 @@ use skcomm_tui::{
 use crate::support::{TestNode, until};
 
 /// The settings of a node that reads at these relays.
-fn nostr(relays: &[String]) -> TransportConfig {
+pub(crate) fn nostr(relays: &[String]) -> TransportConfig {
     TransportConfig::new("nostr").with("relays", relays.to_vec()).with("answer_seconds", 5)
 }
 

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// A relay with a database of its own, which can be killed and started again.
-struct Relay {
+pub(crate) struct Relay {
     python: std::path::PathBuf,
     folder: TempDir,
     port: u16,
@@ -24,7 +24,7 @@ struct Relay {
 
 impl Relay {
     /// None where it is not installed.
-    async fn start() -> Option<Self> {
+    pub(crate) async fn start() -> Option<Self> {
         let python = program("NOSTR")?;
         let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
         let database = folder.path().join("events.sqlite3").display().to_string();
@@ -50,6 +50,11 @@ impl Relay {
 
     fn kill(&mut self) {
         self.server.take().expect("the relay runs").kill();
+    }
+
+    /// Where it listens.
+    pub(crate) fn socket(&self) -> std::net::SocketAddr {
+        std::net::SocketAddr::from(([127, 0, 0, 1], self.port))
     }
 
     fn address(&self) -> String {
