@@ -1,5 +1,7 @@
 //! Certificates: bounds, strength, growth.
 
+use std::io::Write as _;
+
 use sequoia_openpgp::{
     Packet, PacketPile, Profile,
     cert::{CertBuilder, CipherSuite},
@@ -275,9 +277,17 @@ fn every_usable_encryption_subkey_gets_the_message_and_no_other() {
 #[test]
 fn version_6_and_post_quantum_keys_work() {
     let v6 = built(|builder| builder.set_profile(Profile::RFC9580).unwrap());
-    let pq =
-        built(|builder| builder.set_profile(Profile::RFC9580).unwrap().set_cipher_suite(CipherSuite::MLDSA65_Ed25519));
-    for (key, post_quantum) in [(&v6, false), (&pq, true)] {
+    let mut kinds = vec![(v6, false)];
+    if CipherSuite::MLDSA65_Ed25519.is_supported().is_ok() {
+        let suite = CipherSuite::MLDSA65_Ed25519;
+        kinds.push((built(|builder| builder.set_profile(Profile::RFC9580).unwrap().set_cipher_suite(suite)), true));
+    } else {
+        // Past the capture of the test harness. OpenSSL has it from 3.5 on.
+        let told = writeln!(std::io::stderr(), "SKIPPED: post-quantum keys: this cryptographic backend has none");
+        told.unwrap();
+    }
+    for (key, post_quantum) in &kinds {
+        let post_quantum = *post_quantum;
         let facts = key.certificate().facts();
         assert_eq!((facts.version, facts.post_quantum, facts.aead), (6, post_quantum, true), "{facts:?}");
         let sealed = seal_bytes(&ALICE, key.certificate(), b"to six", now()).unwrap();

@@ -1,7 +1,7 @@
 //! The `nats` transport: frames through a JetStream stream that keeps them until the recipient fetches them.
 //!
 //! All nodes of a *realm* share one stream at one NATS server or cluster. Each has a durable consumer of its own; the
-//! subjects are hashes of realm and fingerprint ([`names`]). A server sees sealed frames and pseudonyms: see
+//! subjects are hashes of realm and fingerprint (`names.rs`). A server sees sealed frames and pseudonyms: see
 //! [`Capabilities::leaks`] and `docs/transports/nats.md`.
 
 mod address;

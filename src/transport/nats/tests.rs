@@ -66,13 +66,17 @@ async fn down(events: &mut Events) -> (Reason, Option<u64>) {
 
 #[tokio::test]
 async fn servers_that_misbehave_are_left_with_a_reason() {
+    static BLOCK: [u8; 65_536] = [b'x'; 65_536];
     for (first, then, flood, kind, says) in [
         ("HTTP/1.1 400 Bad Request\r\n\r\n", "", None, ReasonKind::Unreachable, ""),
         ("INFO nonsense\r\n", "", None, ReasonKind::Unreachable, ""),
         (INFO, "-ERR 'Authorization Violation'\r\n", None, ReasonKind::AuthRefused, "authorization violation"),
         (INFO, "-ERR 'User Authentication Expired'\r\n", None, ReasonKind::AuthRefused, "Expired"),
         // Accepts the login and never answers.
-        (INFO, "PONG\r\n", None, ReasonKind::Timeout, "answer"),
+        (INFO, "PONG\r\n", None, ReasonKind::Timeout, "no answer"),
+        // A message without end, and a line without end.
+        (INFO, "PONG\r\nMSG a 1 999999999999\r\n", Some(&BLOCK[..]), ReasonKind::Protocol, "more than"),
+        (INFO, "PONG\r\n", Some(&BLOCK[..]), ReasonKind::Protocol, "more than"),
     ] {
         let (address, server) = server(first, then, flood).await;
         let (transport, mut events, _dir) = started(&address).await;
