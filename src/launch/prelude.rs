@@ -23,7 +23,7 @@ use crate::{
 
 /// A terminal that is given back when this is dropped.
 struct Stage {
-    _guard: TerminalGuard,
+    guard: TerminalGuard,
     screen: Screen,
     keys: Input,
     signals: Signals,
@@ -47,14 +47,14 @@ impl Stage {
     fn enter(options: &Options) -> Result<Self, LaunchError> {
         let failed = || LaunchError::io("the terminal");
         let capabilities = Capabilities::detect(Overrides { ascii: options.ascii });
-        let theme = options.theme.as_deref().and_then(Theme::preset).unwrap_or_default();
+        let theme = options.theme.as_deref().and_then(Theme::preset).or_else(|| Theme::preset(capabilities.theme()));
         let signals = Signals::listen().map_err(failed())?;
         let terminal = TerminalOptions { mouse: false, synchronized: capabilities.synchronized };
         let guard = TerminalGuard::enter(terminal).map_err(failed())?;
         let screen = guard.screen().map_err(failed())?;
-        let theme = theme.adapted(capabilities.colors);
+        let theme = theme.unwrap_or_default().adapted(capabilities.colors);
         let keys = Input::open().map_err(failed())?;
-        Ok(Self { _guard: guard, screen, keys, signals, theme, ascii: !capabilities.unicode })
+        Ok(Self { guard, screen, keys, signals, theme, ascii: !capabilities.unicode })
     }
 
     fn draw(&mut self, draw: impl FnOnce(&mut Frame<'_>, &Theme, bool)) -> Result<(), LaunchError> {
@@ -80,7 +80,14 @@ impl Stage {
                         self.screen.clear().map_err(LaunchError::io("the terminal"))?;
                         return Ok(Happening::Resize);
                     }
-                    Signal::Continue | Signal::Suspend => {}
+                    Signal::Continue => {
+                        // Whoever had the terminal meanwhile left it in another state.
+                        self.guard.resume().map_err(LaunchError::io("the terminal"))?;
+                        self.screen.clear().map_err(LaunchError::io("the terminal"))?;
+                        return Ok(Happening::Resize);
+                    }
+                    // Nothing is lost by not stopping, and it is over in a moment.
+                    Signal::Suspend => {}
                 },
             }
         }

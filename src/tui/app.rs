@@ -1,7 +1,7 @@
 //! The loop: keys, the node's events and answers, and time go in; frames and calls come out.
 //!
-//! This task does no I/O but reading keys and writing frames, and no cryptography: calls of the node wait in a task of
-//! their own, files are read and written in blocking tasks. It draws only when something changed, at most so many
+//! This task does no I/O but reading keys, and no cryptography: frames are handed to a thread that writes them, calls of
+//! the node wait in a task of their own, files are read and written in blocking tasks. It draws only when something changed, at most so many
 //! times a second, and sleeps without a timer while nothing on the screen counts down.
 
 use std::{
@@ -19,7 +19,7 @@ use super::{
     dispatch::{Dispatcher, dispatcher},
     files::{self, UiFolder},
     model::Model,
-    term::{self, Capabilities, Input, Overrides, Screen, Signal, Signals, TerminalGuard, TerminalOptions},
+    term::{self, Capabilities, Input, Output, Overrides, Screen, Signal, Signals, TerminalGuard, TerminalOptions},
     update::{self, Effect, Effects, Msg},
     view,
 };
@@ -35,6 +35,10 @@ const REMOTE_FPS: u16 = 30;
 const LOCAL_FPS: u16 = 60;
 /// Events taken in at once before a frame is drawn.
 const BATCH: usize = 512;
+/// How long the terminal may take to take the last frame before an editor gets it.
+const SETTLE: Duration = Duration::from_secs(1);
+/// Most bytes that wait for the terminal when something is added that is no frame.
+const WAITING_MOST: usize = 256 * 1024;
 /// Time that calls which are still under way get when the program is left.
 const LEAVE: Duration = Duration::from_secs(3);
 
@@ -96,12 +100,14 @@ pub async fn run(handle: NodeHandle, options: Options) -> Result<(), RunError> {
     let terminal = TerminalOptions { mouse: !options.no_mouse, synchronized: capabilities.synchronized };
     let guard = TerminalGuard::enter(terminal)?;
     let screen = guard.screen()?;
+    let output = guard.output();
     let fallback = if capabilities.remote { REMOTE_FPS } else { LOCAL_FPS };
     let fps = options.fps.unwrap_or(fallback).clamp(1, LOCAL_FPS);
     let (outcomes, inbox) = mpsc::channel(1_024);
     let mut app = App {
         model,
         screen,
+        output,
         guard,
         keys: Some(Input::open()?),
         events: Some(handle.subscribe()),
@@ -113,6 +119,7 @@ pub async fn run(handle: NodeHandle, options: Options) -> Result<(), RunError> {
         started: Instant::now(),
         frame: Duration::from_secs(1) / u32::from(fps),
         drawn: None,
+        repaint: false,
         leaving: false,
         hung_up: false,
     };
@@ -128,6 +135,7 @@ pub async fn run(handle: NodeHandle, options: Options) -> Result<(), RunError> {
 struct App {
     model: Model,
     screen: Screen,
+    output: Output,
     guard: TerminalGuard,
     /// None while an editor has the terminal.
     keys: Option<Input>,
@@ -141,6 +149,8 @@ struct App {
     started: Instant,
     frame: Duration,
     drawn: Option<Instant>,
+    /// Nothing that is believed to be on the terminal is certain: the next frame draws all of it.
+    repaint: bool,
     leaving: bool,
     hung_up: bool,
 }
@@ -169,7 +179,10 @@ impl App {
         let effects = update::start();
         self.carry_out(effects);
         while !self.leaving {
-            self.draw_if_due()?;
+            if let Err(error) = self.draw_if_due() {
+                tracing::info!("the terminal cannot be drawn on: {error}");
+                self.hang_up();
+            }
             let woken = self.wait(signals).await;
             self.take_time();
             self.wake(woken)?;
@@ -188,7 +201,9 @@ impl App {
 
     /// Waits for whatever comes first. Every branch may be cancelled without losing anything.
     async fn wait(&mut self, signals: &mut Signals) -> Woken {
-        let draw_at = self.draws().then(|| self.next_frame());
+        let draws = self.draws();
+        let idle = self.output.is_idle();
+        let draw_at = (draws && idle).then(|| self.next_frame());
         let tick_at = update::next_wakeup(&self.model).map(|at| self.started + Duration::from_millis(at));
         // Whatever the model says, the loop never spins.
         let tick_at = tick_at.map(|at| at.max(Instant::now() + Duration::from_millis(4)));
@@ -202,6 +217,7 @@ impl App {
             biased;
             key = async { match &mut self.keys { Some(keys) => keys.next().await, None => std::future::pending().await } } => Woken::Key(key),
             () = sleep(draw_at) => Woken::Draw,
+            () = self.output.idle(), if draws && !idle => Woken::Draw,
             outcome = self.inbox.recv() => Woken::Outcome(outcome),
             signal = signals.next() => Woken::Signal(signal),
             event = async { match &mut self.events { Some(events) => events.next().await, None => std::future::pending().await } } => Woken::Node(event),
@@ -284,10 +300,14 @@ impl App {
             Signal::Hangup => self.hang_up(),
             // An editor that was in the foreground goes on by itself.
             Signal::Continue if self.keys.is_some() => self.take_back()?,
-            Signal::Suspend if self.keys.is_some() => self.suspend()?,
+            Signal::Suspend if self.keys.is_some() => {
+                if let Err(error) = self.suspend() {
+                    self.model.notice(crate::node::NoticeLevel::Error, error.to_string());
+                }
+            }
             Signal::Resize if self.keys.is_some() && !self.hung_up => {
                 // It may have had other sizes meanwhile, and cut off what is believed to be on it.
-                self.screen.clear()?;
+                self.repaint = true;
                 let size = self.screen.size()?;
                 self.take(Msg::Resize(size.width, size.height));
             }
@@ -303,9 +323,9 @@ impl App {
         self.carry_out(effects);
     }
 
-    fn suspend(&mut self) -> Result<(), RunError> {
+    fn suspend(&mut self) -> std::io::Result<()> {
         self.guard.suspend()?;
-        self.screen.clear()?;
+        self.repaint = true;
         self.model.dirty = true;
         Ok(())
     }
@@ -316,7 +336,7 @@ impl App {
         if self.keys.is_none() {
             self.keys = Some(Input::open()?);
         }
-        self.screen.clear()?;
+        self.repaint = true;
         self.model.dirty = true;
         Ok(())
     }
@@ -330,9 +350,13 @@ impl App {
         self.drawn.map_or_else(Instant::now, |drawn| drawn + self.frame)
     }
 
-    fn draw_if_due(&mut self) -> Result<(), RunError> {
-        if !self.draws() || self.next_frame() > Instant::now() {
+    fn draw_if_due(&mut self) -> std::io::Result<()> {
+        // What the terminal has not taken yet is not added to: on a slow line frames are left out.
+        if !self.draws() || !self.output.is_idle() || self.next_frame() > Instant::now() {
             return Ok(());
+        }
+        if std::mem::take(&mut self.repaint) {
+            self.screen.clear()?;
         }
         let size = self.screen.size()?;
         self.model.size = (size.width, size.height);
@@ -362,7 +386,8 @@ impl App {
                     term::copy(&text).ok_or_else(|| format!("Too long for the clipboard: at most {most} bytes"))?;
                 self.write(&bytes)?;
             }
-            Effect::Notify { title, body } => self.write(&term::notify(&title, &body))?,
+            // A terminal that takes nothing is looked at by nobody; the notice is in the log.
+            Effect::Notify { title, body } => drop(self.write(&term::notify(&title, &body))),
             Effect::Edit(conversation, text) => self.edit(conversation, text)?,
             Effect::ReadCertificate(path) => {
                 self.spawn(async move { Outcome::Msg(Msg::CertificateRead(files::read_certificate(path).await)) });
@@ -389,7 +414,7 @@ impl App {
             Effect::SaveLayout(layout) => self.folder.save_layout(layout),
             Effect::Knock(transport) => self.demo(DemoAction::Knock(transport))?,
             Effect::Revive(transport) => self.demo(DemoAction::Revive(transport))?,
-            Effect::Redraw => self.screen.clear().map_err(|error| error.to_string())?,
+            Effect::Redraw => self.repaint = true,
             Effect::Suspend => self.suspend().map_err(|error| error.to_string())?,
             Effect::Quit => self.leaving = true,
         }
@@ -405,9 +430,11 @@ impl App {
     }
 
     /// Writes a sequence that draws nothing.
-    fn write(&self, bytes: &[u8]) -> Result<(), String> {
-        let mut out = std::io::stdout().lock();
-        out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| error.to_string())
+    fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
+        if self.output.waiting() > WAITING_MOST {
+            return Err("The terminal takes nothing at the moment".to_owned());
+        }
+        self.output.write_all(bytes).map_err(|error| error.to_string())
     }
 
     fn demo(&self, action: DemoAction) -> Result<(), String> {
@@ -420,7 +447,10 @@ impl App {
         if self.keys.take().is_none() {
             return Err("An editor is open already".to_owned());
         }
-        self.guard.leave().map_err(|error| error.to_string())?;
+        if let Err(error) = self.output.settle(SETTLE).and_then(|()| self.guard.leave()) {
+            self.keys = Some(Input::open().map_err(|error| error.to_string())?);
+            return Err(error.to_string());
+        }
         let folder = self.folder.clone();
         self.spawn(async move { Outcome::Edited(conversation, folder.edit(text).await) });
         Ok(())

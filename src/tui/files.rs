@@ -41,8 +41,7 @@ impl UiFolder {
 
     /// The model of the first frame, and what was wrong with the files for it.
     pub(super) async fn first_model(&self, options: &Options, terminal: &Capabilities) -> (Model, Vec<SafeText>) {
-        let by_background = if terminal.dark == Some(false) { "light" } else { "dark" };
-        let theme = options.theme.clone().unwrap_or_else(|| by_background.to_owned());
+        let theme = options.theme.clone().unwrap_or_else(|| terminal.theme().to_owned());
         let keymap = options.keymap.clone().unwrap_or_else(|| "default".to_owned());
         let folder = self.clone();
         let read = move || {

@@ -47,6 +47,15 @@ impl Capabilities {
             dark: var("COLORFGBG").and_then(|value| background(&value)),
         }
     }
+
+    /// The preset theme that suits it: one made for no colours where there are none, else by the background.
+    pub fn theme(&self) -> &'static str {
+        match (self.colors, self.dark) {
+            (ColorDepth::Mono, _) => "mono",
+            (_, Some(false)) => "light",
+            _ => "dark",
+        }
+    }
 }
 
 fn colors(term: &str, var: &impl Fn(&str) -> Option<String>) -> ColorDepth {
@@ -112,9 +121,12 @@ mod tests {
         let found = detect(&[("TERM", "xterm"), ("SSH_TTY", "/dev/pts/1"), ("COLORFGBG", "0;default;15")]);
         assert!(found.remote && found.synchronized);
         assert_eq!(found.dark, Some(false));
+        assert_eq!(found.theme(), "light");
         let found = detect(&[("TERM", "linux"), ("COLORFGBG", "15;0")]);
         assert!(!found.remote && !found.synchronized);
         assert_eq!(found.dark, Some(true));
+        assert_eq!(found.theme(), "dark");
+        assert_eq!(detect(&[("TERM", "xterm"), ("NO_COLOR", "1"), ("COLORFGBG", "0;15")]).theme(), "mono");
         assert_eq!(detect(&[]).dark, None);
     }
 }

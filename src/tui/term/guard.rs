@@ -16,7 +16,7 @@ use crossterm::terminal::{disable_raw_mode, enable_raw_mode};
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Screen, SparingBackend};
+use super::{Output, Screen, SparingBackend};
 
 /// What is asked of the terminal besides raw mode, the alternate screen, bracketed paste and focus reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,16 +36,22 @@ const LEAVE: &str = "\x1b[?2026l\x1b[m\x1b[?1006l\x1b[?1000l\x1b[?1004l\x1b[?200
 static TAKEN: AtomicBool = AtomicBool::new(false);
 /// The thread that took it, which is the one that draws.
 static OWNER: Mutex<Option<ThreadId>> = Mutex::new(None);
+/// Where it is drawn, while it is ours: behind the last frame it is given back.
+static OUTPUT: Mutex<Option<Output>> = Mutex::new(None);
 static HOOK: Once = Once::new();
+
+/// How long the terminal may take to take the last frame and be given back. One that hangs for longer keeps what is on
+/// it, rather than the program that wants to end.
+const GIVE_BACK: Duration = Duration::from_secs(1);
 
 /// Holds the terminal in raw mode on the alternate screen; dropping it, a panic anywhere, or
 /// [`TerminalGuard::leave`] gives it back as it was.
 ///
 /// A panic of another thread (a background task, which the runtime catches) leaves the screen alone: its
 /// message goes to the log, because on the screen it would be torn and then painted over.
-#[derive(Debug)]
 pub struct TerminalGuard {
     options: TerminalOptions,
+    output: Output,
 }
 
 impl TerminalGuard {
@@ -59,15 +65,16 @@ impl TerminalGuard {
             std::panic::set_hook(Box::new(move |info| on_panic(info, &previous)));
         });
         *OWNER.lock().unwrap_or_else(PoisonError::into_inner) = Some(std::thread::current().id());
-        let guard = Self { options };
+        let guard = Self { options, output: Output::standard()? };
         guard.take()?;
         Ok(guard)
     }
 
     fn take(&self) -> io::Result<()> {
         enable_raw_mode()?;
+        let mut out = self.output.clone();
+        *OUTPUT.lock().unwrap_or_else(PoisonError::into_inner) = Some(out.clone());
         TAKEN.store(true, Ordering::SeqCst);
-        let mut out = io::stdout().lock();
         out.write_all(ENTER.as_bytes())?;
         if self.options.mouse {
             out.write_all(MOUSE.as_bytes())?;
@@ -80,13 +87,18 @@ impl TerminalGuard {
     /// # Errors
     /// When the terminal's size cannot be read.
     pub fn screen(&self) -> io::Result<Screen> {
-        ratatui::Terminal::new(SparingBackend::new(io::stdout(), self.options.synchronized))
+        ratatui::Terminal::new(SparingBackend::new(self.output(), self.options.synchronized))
+    }
+
+    /// Where the screen is drawn.
+    pub fn output(&self) -> Output {
+        self.output.clone()
     }
 
     /// Gives the terminal back. Doing it twice is harmless.
     ///
     /// # Errors
-    /// When the terminal cannot be written (it may be gone).
+    /// When the terminal cannot be written (it may be gone, or take nothing for longer than a moment).
     pub fn leave(&mut self) -> io::Result<()> {
         restore()
     }
@@ -105,14 +117,15 @@ impl TerminalGuard {
     /// follows when signals are listened to.)
     ///
     /// # Errors
-    /// `Unsupported`, with nothing changed, where no shell could bring the program back; else when the
-    /// terminal cannot be written or read.
+    /// `Unsupported`, with nothing changed, where no shell could bring the program back; `TimedOut`, with nothing
+    /// changed, when the terminal takes nothing; else when it cannot be written or read.
     pub fn suspend(&mut self) -> io::Result<()> {
         // Only a shell with job control puts its jobs in groups of their own.
         if rustix::process::getsid(None)? == rustix::process::getpgrp() {
             let why = "there is no shell to come back from: open another terminal instead";
             return Err(io::Error::new(io::ErrorKind::Unsupported, why));
         }
+        self.output.settle(GIVE_BACK)?;
         let continued = listen_for_continue()?;
         restore()?;
         // SIGSTOP rather than SIGTSTP: our own handler would only report that one.
@@ -172,8 +185,9 @@ fn restore() -> io::Result<()> {
         return Ok(());
     }
     let raw = disable_raw_mode();
-    let mut out = io::stdout();
-    let written = out.write_all(LEAVE.as_bytes()).and_then(|()| out.flush());
+    let output = OUTPUT.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let Some(mut output) = output else { return raw };
+    let written = output.write_all(LEAVE.as_bytes()).and_then(|()| output.settle(GIVE_BACK));
     raw.and(written)
 }
 

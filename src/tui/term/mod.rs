@@ -5,6 +5,7 @@ mod capability;
 mod guard;
 mod input;
 mod osc;
+mod output;
 mod signal;
 
 pub use backend::SparingBackend;
@@ -12,7 +13,8 @@ pub use capability::{Capabilities, Overrides};
 pub use guard::{TerminalGuard, TerminalOptions};
 pub use input::{Input, PASTE_BYTES_MAX, Piece, Splitter};
 pub use osc::{COPY_BYTES, copy, notify, title};
+pub use output::Output;
 pub use signal::{Signal, Signals};
 
-/// The screen: ratatui over the sparing backend on standard output.
-pub type Screen = ratatui::Terminal<SparingBackend<std::io::Stdout>>;
+/// The screen: ratatui over the sparing backend on standard output, which nobody waits for.
+pub type Screen = ratatui::Terminal<SparingBackend<Output>>;
