@@ -1,8 +1,18 @@
 //! Who is there: told by heartbeats, to nobody but friends.
 
-use skcomm_tui::node::{Command, Peer, Presence, Reply};
+use std::time::{Duration, Instant};
+
+use skcomm_tui::{
+    node::{Command, Peer, Presence, Reply},
+    serve::{Relay, RelayConfig},
+    transport::registry::TransportConfig,
+};
+use tempfile::TempDir;
 
 use crate::support::{TestNode, tcp, until};
+
+/// Longer than the first heartbeat after a start takes.
+const FIRST_HEARTBEAT: Duration = Duration::from_secs(4);
 
 async fn peer(node: &TestNode, name: &str) -> Peer {
     match node.call(Command::Peer { peer: name.to_owned() }).await {
@@ -47,4 +57,92 @@ async fn friends_see_each_other_without_a_message_and_strangers_see_nobody() {
     assert_eq!((alices, bobs), (3, 2), "heartbeats are no messages");
     assert_eq!(peer(&mallory, "alice").await.presence, Presence::Unknown);
     assert!(peer(&mallory, "alice").await.last_seen.is_none());
+}
+
+/// Two who have written to each other over a server, whose address outlives their restarts.
+async fn friends_at(server: &TransportConfig, route: &str) -> (TestNode, TestNode) {
+    let alice = TestNode::start("alice", &[("server", server.clone())]).await;
+    let bob = TestNode::start("bob", &[("server", server.clone())]).await;
+    for (one, other) in [(&alice, &bob), (&bob, &alice)] {
+        one.know(other, &[("server", route)]).await;
+    }
+    for (one, other) in [(&alice, "bob"), (&bob, "alice")] {
+        let sent = one.send(other, "hello").await;
+        one.delivered(&sent).await;
+    }
+    (alice, bob)
+}
+
+/// Starts both again: what they know of each other from then on, they know from heartbeats.
+async fn start_again(alice: &mut TestNode, bob: &mut TestNode) {
+    alice.stop().await;
+    bob.stop().await;
+    alice.restart();
+    bob.restart();
+}
+
+async fn sees(one: &TestNode, other: &str) {
+    until(&format!("{} sees {other}", one.name), || async {
+        (peer(one, other).await.presence == Presence::Online).then_some(())
+    })
+    .await;
+}
+
+async fn see_each_other_over(server: &TransportConfig, route: &str) {
+    let (mut alice, mut bob) = friends_at(server, route).await;
+    start_again(&mut alice, &mut bob).await;
+    sees(&alice, "bob").await;
+    sees(&bob, "alice").await;
+    assert_eq!((alice.messages().await.len(), bob.messages().await.len()), (2, 2), "heartbeats are no messages");
+}
+
+/// A relay that lives as long as the test.
+async fn relay(data: &TempDir) -> (TransportConfig, String) {
+    let config = RelayConfig::new(([127, 0, 0, 1], 0).into(), data.path().to_owned());
+    let relay = Relay::bind(config).await.unwrap();
+    let url = format!("ws://{}", relay.address());
+    tokio::spawn(relay.run(std::future::pending()));
+    (TransportConfig::new("websocket").with("relays", url.clone()), url)
+}
+
+#[tokio::test]
+async fn friends_see_each_other_over_the_relay() {
+    let data = tempfile::tempdir().unwrap();
+    let (server, url) = relay(&data).await;
+    see_each_other_over(&server, &url).await;
+}
+
+#[cfg(feature = "nats")]
+#[tokio::test]
+async fn friends_see_each_other_over_nats() {
+    let Some(nats) = crate::nats::Nats::start("").await else { return };
+    see_each_other_over(&nats.config(), "skcomm").await;
+}
+
+#[tokio::test]
+async fn who_switches_it_off_is_not_seen_and_still_sees() {
+    let data = tempfile::tempdir().unwrap();
+    let (server, url) = relay(&data).await;
+    let (mut alice, mut bob) = friends_at(&server, &url).await;
+    switch(&bob, false);
+    start_again(&mut alice, &mut bob).await;
+    let started = Instant::now();
+    sees(&bob, "alice").await;
+    until("a first heartbeat would have come", || async { (started.elapsed() > FIRST_HEARTBEAT).then_some(()) }).await;
+    let seen = peer(&alice, "bob").await;
+    assert_eq!((seen.presence, seen.last_seen), (Presence::Unknown, None));
+    // It was nothing else that kept it back.
+    bob.stop().await;
+    switch(&bob, true);
+    bob.restart();
+    sees(&alice, "bob").await;
+}
+
+/// As the user does it: in config.yml.
+fn switch(node: &TestNode, on: bool) {
+    let mut config = node.home.config().unwrap();
+    config.defaults.presence = on;
+    node.home.save_config(&config).unwrap();
+    let text = std::fs::read_to_string(node.home.root().join("config.yml")).unwrap();
+    assert!(text.contains(&format!("presence: {on}")), "{text}");
 }

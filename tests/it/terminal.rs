@@ -30,6 +30,8 @@ struct Output {
     parser: vt100::Parser,
     raw: Vec<u8>,
     closed: bool,
+    /// Nothing is read from the program any more, as on a line that hangs.
+    stalled: bool,
     exit: Option<ExitStatus>,
 }
 
@@ -103,6 +105,20 @@ impl Terminal {
     pub(crate) fn start_with(place: &Path, size: (u16, u16), arguments: &[&str], more: &[(&str, &str)]) -> Self {
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_skcomm-tui"));
         command.args(arguments);
+        Self::spawn(place, size, command, more)
+    }
+
+    /// The same as a job of a shell. When the job is stopped the shell says that it has the terminal, waits for a line,
+    /// and brings the job back.
+    pub(crate) fn start_in_shell(place: &Path, size: (u16, u16), arguments: &[&str]) -> Self {
+        let mut command = CommandBuilder::new("sh");
+        command.args(["-c", "set -m; \"$@\"; echo; echo the shell has it; read line; fg", "sh"]);
+        command.arg(env!("CARGO_BIN_EXE_skcomm-tui"));
+        command.args(arguments);
+        Self::spawn(place, size, command, &[])
+    }
+
+    fn spawn(place: &Path, size: (u16, u16), mut command: CommandBuilder, more: &[(&str, &str)]) -> Self {
         command.cwd(place);
         command.env_clear();
         let temporary = place.join("tmp");
@@ -127,19 +143,26 @@ impl Terminal {
         // The last open end of this side is the program's: its end is the end of the output.
         drop(pair.slave);
         let pid = Pid::from_raw(child.process_id().unwrap().try_into().unwrap()).unwrap();
-        let output =
-            Output { parser: vt100::Parser::new(size.1, size.0, 0), raw: Vec::new(), closed: false, exit: None };
+        let output = Output {
+            parser: vt100::Parser::new(size.1, size.0, 0),
+            raw: Vec::new(),
+            closed: false,
+            stalled: false,
+            exit: None,
+        };
         let shared = Shared(Arc::new((Mutex::new(output), Condvar::new())));
         let mut reader = pair.master.try_clone_reader().unwrap();
         let reading = shared.clone();
         std::thread::spawn(move || {
             let mut bytes = [0; 65_536];
+            let mut marks = Marks::default();
             // Linux reports the end as an error.
             while let Ok(read @ 1..) = reader.read(&mut bytes) {
                 reading.change(|output| {
-                    output.parser.process(&bytes[..read]);
+                    output.parser.process(&marks.replaced(&bytes[..read]));
                     output.raw.extend_from_slice(&bytes[..read]);
                 });
+                drop(reading.0.1.wait_while(reading.lock(), |output| output.stalled).unwrap());
             }
             reading.change(|output| output.closed = true);
         });
@@ -209,8 +232,34 @@ impl Terminal {
     /// Makes the terminal that large.
     pub(crate) fn resize(&self, size: (u16, u16)) {
         // The parser first: what the program draws for the new size must find a grid of that size.
-        self.shared.lock().parser.screen_mut().set_size(size.1, size.0);
+        // (Its grid has room for a wide character to wrap: smaller ones make the parser itself fail.)
+        self.shared.lock().parser.screen_mut().set_size(size.1.max(2), size.0.max(2));
         self.master.resize(pty_size(size)).unwrap();
+    }
+
+    /// Stops taking what the program writes, until [`Terminal::take_again`].
+    pub(crate) fn take_nothing(&self) {
+        self.shared.change(|output| output.stalled = true);
+    }
+
+    /// Goes on taking what the program writes.
+    pub(crate) fn take_again(&self) {
+        self.shared.change(|output| output.stalled = false);
+    }
+
+    /// Everything it has written so far.
+    pub(crate) fn written(&self) -> Vec<u8> {
+        self.shared.lock().raw.clone()
+    }
+
+    /// Waits until the screen was wiped more than `times` times since the start.
+    pub(crate) fn wait_for_wipe(&self, times: usize) {
+        self.wait("the screen is wiped", |output| (wipes(&output.raw) > times).then_some(()));
+    }
+
+    /// Whether the program has ended, whatever of its output is not taken yet.
+    pub(crate) fn wait_for_exit(&self) -> ExitStatus {
+        self.wait("the end of the program", |output| output.exit.clone()).0
     }
 
     /// Sends a signal.
@@ -252,6 +301,39 @@ impl Drop for Terminal {
             let _ = kill_process(self.pid, Signal::KILL);
         }
     }
+}
+
+/// Puts another mark of one column in the place of U+FFFD, which the parser would not draw as terminals do.
+#[derive(Default)]
+struct Marks {
+    held: Vec<u8>,
+}
+
+impl Marks {
+    const MARK: &'static [u8] = "\u{FFFD}".as_bytes();
+
+    fn replaced(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut all = std::mem::take(&mut self.held);
+        all.extend_from_slice(bytes);
+        // The rest of one that was cut comes with the next bytes.
+        let cut = (1..Self::MARK.len()).rev().find(|n| all.ends_with(&Self::MARK[..*n])).unwrap_or(0);
+        self.held = all.split_off(all.len() - cut);
+        let mut shown = Vec::with_capacity(all.len());
+        let mut rest = all.as_slice();
+        while let Some(at) = rest.windows(Self::MARK.len()).position(|window| window == Self::MARK) {
+            shown.extend_from_slice(&rest[..at]);
+            shown.extend_from_slice("¿".as_bytes());
+            rest = &rest[at + Self::MARK.len()..];
+        }
+        shown.extend_from_slice(rest);
+        shown
+    }
+}
+
+/// How often the screen was wiped in what a program wrote.
+pub(crate) fn wipes(raw: &[u8]) -> usize {
+    const WIPE: &[u8] = b"\x1b[2J";
+    raw.windows(WIPE.len()).filter(|bytes| *bytes == WIPE).count()
 }
 
 fn pty_size((cols, rows): (u16, u16)) -> PtySize {
