@@ -6,6 +6,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::{Terminal, backend::TestBackend};
 
 use super::{
+    command::Cmd,
     keymap::{Code, Key, Keymap, Named, parse_keys},
     model::Model,
     theme::Theme,
@@ -464,7 +465,8 @@ impl Harness {
 
     /// Runs a command by its name, through the palette.
     pub(crate) fn run(&mut self, line: &str) -> &mut Self {
-        self.press("C-p");
+        let open = self.model.keymap.key_in(update::context(&self.model), &Cmd::PaletteOpen).unwrap();
+        self.press(&open);
         // Pasted, because ranking after each letter is slow without optimisation.
         self.feed(Msg::Paste(line.to_owned()));
         self.press("Enter")

@@ -50,7 +50,9 @@ pub enum Row {
     Separator(Separator),
     /// A line of a message: its index in the window and the line.
     Line(usize, usize),
-    /// The line below a message that tells how it stands.
+    /// The last line of a message, which also tells how it stands.
+    End(usize, usize),
+    /// The line below a message that tells how it stands, where its last line has no room for that.
     State(usize),
 }
 
@@ -59,7 +61,15 @@ impl Row {
     pub fn message(self) -> Option<usize> {
         match self {
             Self::Separator(_) => None,
-            Self::Line(index, _) | Self::State(index) => Some(index),
+            Self::Line(index, _) | Self::End(index, _) | Self::State(index) => Some(index),
+        }
+    }
+
+    /// The index of the message that the row tells of how it stands.
+    pub fn standing(self) -> Option<usize> {
+        match self {
+            Self::End(index, _) | Self::State(index) => Some(index),
+            Self::Separator(_) | Self::Line(..) => None,
         }
     }
 }
@@ -69,6 +79,8 @@ impl Row {
 pub struct Laid {
     /// The width it is for.
     pub width: u16,
+    /// The peer's name that it is for.
+    pub peer: String,
     /// Lines by position. How a message stands is not among them: that is drawn fresh.
     pub lines: BTreeMap<u64, Vec<Line<'static>>>,
 }

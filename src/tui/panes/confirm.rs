@@ -29,7 +29,7 @@ pub(crate) fn draw(model: &Model, confirm: &Confirm, frame: &mut Frame<'_>, area
         span(model, Role::Overlay, " no"),
     ]));
     let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(2);
-    let inner = window(model, frame, area, (width, height), "Are you sure?");
+    let inner = window(model, frame, area, (width, height), "Are you sure?", Line::default());
     // The keys must be seen even where the question is too long for the window.
     let surplus = lines.len().saturating_sub(usize::from(inner.height));
     let inset = Rect { x: inner.x + 1.min(inner.width), width: inner.width.saturating_sub(1), ..inner };

@@ -6,9 +6,8 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{bordered, ends, frame_of, message, put, span, title, words};
+use super::{bordered, ends, frame_of, put, span, standing, title, words};
 use crate::{
-    node::Message,
     tui::{
         model::{ConversationView, Focus, Model, Row, Separator, Side},
         text,
@@ -115,48 +114,25 @@ fn draw_row(model: &Model, view: &ConversationView, row: Row, frame: &mut Frame<
         return put(frame.buffer_mut(), area, at, separator_line(model, separator, width));
     }
     let Some(message) = row.message().and_then(|index| view.window.messages().get(index)) else { return };
+    let laid = |n: usize| view.laid.lines.get(&message.position).and_then(|lines| lines.get(n));
     match row {
         Row::Line(_, n) => {
-            if let Some(line) = view.laid.lines.get(&message.position).and_then(|lines| lines.get(n)) {
+            if let Some(line) = laid(n) {
                 put(frame.buffer_mut(), area, at, line);
             }
-            if n == 0 && message.incoming() && !message::has_state_line(message, area.width) {
-                received(model, message, frame, area, at);
-            }
         }
-        _ => put(frame.buffer_mut(), area, at, state_line(model, message, width)),
+        Row::End(_, n) => {
+            if let Some(line) = laid(n) {
+                put(frame.buffer_mut(), area, at, line);
+            }
+            let (width, line) = standing::beside(model, message, area.width);
+            put(frame.buffer_mut(), Rect { x: area.right().saturating_sub(width), width, ..area }, at, line);
+        }
+        _ => put(frame.buffer_mut(), area, at, standing::below(model, message, area.width)),
     }
     if view.selected == Some(message.position) {
         select(model, frame, area, at);
     }
-}
-
-/// The column at the right: which way a message came, and whether it was late.
-fn received(model: &Model, message: &Message, frame: &mut Frame<'_>, area: Rect, at: usize) {
-    let column = usize::from(message::COLUMN_WIDTH);
-    let x = area.x + area.width.saturating_sub(message::COLUMN_WIDTH);
-    let place = Rect { x, width: message::COLUMN_WIDTH.min(area.width), ..area };
-    let badge = span(model, words::trust_role(message.trust), words::trust_letter(message.trust));
-    let signed = span(model, Role::MessageVia, super::glyph(model, " ✓", " v"));
-    let late = if message.late { "late " } else { "" };
-    let room = column.saturating_sub(4 + late.len());
-    let via = text::truncate_end(&words::paths(&message.paths), room, model.ascii);
-    let mut right = Vec::new();
-    if message.late {
-        right.push(span(model, Role::MessageLate, late));
-    }
-    right.extend([span(model, Role::MessageVia, via), signed, badge]);
-    put(frame.buffer_mut(), place, at, ends(model, Vec::new(), right, column));
-}
-
-fn state_line(model: &Model, message: &Message, width: usize) -> Line<'static> {
-    let story = model.ledger.get(&message.envelope_id);
-    let (role, text) = words::state(model, message, story);
-    // Where it is long, it may begin further to the left: what is said matters more than where.
-    let most = message::indent(u16::try_from(width).unwrap_or(u16::MAX));
-    let indent = width.saturating_sub(text::width(&text)).clamp(1.min(most), most);
-    let text = text::truncate_end(&text, width.saturating_sub(indent), model.ascii);
-    Line::from(vec![Span::raw(" ".repeat(indent)), span(model, role, text)])
 }
 
 fn separator_line(model: &Model, separator: Separator, width: usize) -> Line<'static> {

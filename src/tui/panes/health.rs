@@ -6,17 +6,24 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{ends, frame_of, put, sheet, span, title, words};
+use super::{
+    ends, frame_of, put,
+    sheet::{self, Sheet},
+    span, title, words,
+};
 use crate::{
     delivery::TransportId,
     node::Breaker,
     tui::{
+        command::Cmd,
         model::{Flash, Focus, Model, Shown},
         text,
         theme::Role,
     },
 };
 
+/// What stands where no transport is configured.
+const EMPTY: &str = "None is configured: add a file transports/NAME.yml to the home and start again";
 /// Columns of a sparkline.
 const SPARK: usize = 8;
 
@@ -25,8 +32,12 @@ pub(crate) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     let focused = model.focus == Focus::Health && model.overlays.is_empty();
     let inner = frame_of(model, frame.buffer_mut(), area, title(model, "Transports", focused), focused);
     if model.health.transports.is_empty() {
-        let line = Line::from(span(model, Role::TextDim, "None is configured"));
-        return put(frame.buffer_mut(), inner, 0, line);
+        let advice = crate::wire::SafeText::line(EMPTY);
+        let style = model.theme.style(Role::TextDim);
+        for (row, line) in text::layout_plain(&advice, inner.width.max(1), style).iter().enumerate() {
+            put(frame.buffer_mut(), inner, row, line);
+        }
+        return;
     }
     let height = usize::from(inner.height);
     let transports = &model.health.transports;
@@ -118,26 +129,22 @@ pub(crate) fn draw_strip(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     put(frame.buffer_mut(), area, 0, Line::from(spans));
 }
 
-/// Draws one transport in full.
-pub(crate) fn draw_details(model: &Model, id: &TransportId, top: usize, frame: &mut Frame<'_>, area: Rect) {
-    let name = format!("Transport {id}");
-    let sheet_of = sheet::Sheet { name: &name, top, size: (70, 26) };
+/// One transport in full.
+pub(crate) fn details_sheet(model: &Model, id: &TransportId, top: usize, area: Rect) -> Sheet {
     let width = usize::from(70.min(area.width).saturating_sub(2));
     let lines = match model.health.get(id) {
         Some(shown) => details(model, shown, width),
         None => vec![Line::from(span(model, Role::TextDim, "It is no longer configured"))],
     };
-    sheet::draw(model, &sheet_of, &lines, frame, area);
+    let can = vec![(Cmd::TransportToggle(None), "on/off"), (Cmd::TransportProbe(None), "check now")];
+    Sheet { name: format!("Transport {id}"), top, size: (70, 26), lines, can }
 }
 
 fn details(model: &Model, shown: &Shown, width: usize) -> Vec<Line<'static>> {
     let health = &shown.health;
     let caps = &health.capabilities;
     let mut lines = figures(model, shown, width);
-    let mut tell = |name: &str, text: String| {
-        let text = text::truncate_end(&text, width.saturating_sub(15), model.ascii);
-        lines.push(Line::from(vec![span(model, Role::TextDim, format!("{name:<14} ")), span(model, Role::Text, text)]));
-    };
+    let mut tell = |name: &str, text: String| lines.extend(sheet::pair(model, Role::Overlay, name, &text, width));
     tell("kind", health.kind.to_string());
     let latency = health.latency_ms.map_or_else(|| "not measured yet".to_owned(), text::ms);
     tell("latency", format!("{latency}  {}", text::sparkline(&health.recent_ms, 32, model.ascii)));
@@ -169,8 +176,7 @@ fn details(model: &Model, shown: &Shown, width: usize) -> Vec<Line<'static>> {
     }
     for (at, reason) in health.errors.iter().rev() {
         let when = super::message::clock(*at, &model.zone);
-        let text = text::truncate_end(&format!("{when} {reason}"), width, model.ascii);
-        lines.push(Line::from(span(model, Role::HealthDown, text)));
+        lines.extend(sheet::pair(model, Role::HealthDown, &when, &reason.to_string(), width));
     }
     lines
 }

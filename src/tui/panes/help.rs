@@ -1,10 +1,13 @@
 //! The help: made from the command table and the active keymap, so that it is never wrong.
 
-use ratatui::{Frame, layout::Rect, text::Line};
+use ratatui::{layout::Rect, text::Line};
 
-use super::{sheet, span};
+use super::{
+    sheet::{self, Sheet},
+    span,
+};
 use crate::tui::{
-    command::{self, CommandSpec},
+    command::{self, Cmd, CommandSpec},
     keymap::{Context, show_keys},
     model::{Focus, Model},
     text,
@@ -14,12 +17,16 @@ use crate::tui::{
 /// Columns of the help.
 const WIDTH: u16 = 92;
 
-/// Draws the help.
-pub(crate) fn draw(model: &Model, keys: bool, top: usize, frame: &mut Frame<'_>, area: Rect) {
+/// From so many columns on an entry is one line.
+const ONE_LINE: usize = 70;
+
+/// The help, or every key.
+pub(crate) fn sheet(model: &Model, keys: bool, top: usize, area: Rect) -> Sheet {
     let width = usize::from(WIDTH.min(area.width).saturating_sub(2));
     let (name, lines) = if keys { ("Keys", all_keys(model, width)) } else { ("Help", overview(model, width)) };
     let size = (WIDTH, area.height.saturating_sub(2).max(10));
-    sheet::draw(model, &sheet::Sheet { name, top, size }, &lines, frame, area);
+    let can = if keys { Vec::new() } else { vec![(Cmd::HelpKeys, "all keys")] };
+    Sheet { name: name.to_owned(), top, size, lines, can }
 }
 
 /// What the keys do here, then every command.
@@ -35,11 +42,33 @@ fn overview(model: &Model, width: usize) -> Vec<Line<'static>> {
     for context in here.chain() {
         bindings(model, *context, width, &mut lines);
     }
+    signs(model, width, &mut lines);
     heading(model, "Every command (run it by name with the palette)", &mut lines);
     for spec in command::table() {
-        lines.push(entry(model, &keys_of(model, spec), &spec.usage(), spec.doc, width));
+        lines.extend(entry(model, &keys_of(model, spec), &spec.usage(), spec.doc, width));
     }
     lines
+}
+
+/// What the signs on the screen mean.
+fn signs(model: &Model, width: usize, lines: &mut Vec<Line<'static>>) {
+    let sign = |unicode, ascii| super::glyph(model, unicode, ascii);
+    heading(model, "Signs", lines);
+    for (sign, meaning) in [
+        (sign("●", "*"), "a peer that was heard of just now"),
+        (sign("○", "o"), "a peer that was not"),
+        ("? V T S", "how far a peer is trusted: untrusted, verified, trusted, sovereign"),
+        (sign("✓V", "vV"), "signature good, by a key that was verified then; before it the path"),
+        (sign("…", ".."), "your message waits: when it is tried next, and why"),
+        (sign("→", ">"), "a transport has your message in hand"),
+        (sign("✓", "v"), "the next hop has your message; the peer may not"),
+        (sign("✓✓", "vv"), "the peer has your message and said so; by which path, after how long"),
+        (sign("✗", "x"), "your message was given up, or its time passed"),
+        ("o ! x", "a transport that works, has trouble, is down"),
+        ("~ -", "a transport that starts, is switched off"),
+    ] {
+        lines.extend(sheet::pair(model, Role::Overlay, sign, meaning, width));
+    }
 }
 
 fn all_keys(model: &Model, width: usize) -> Vec<Line<'static>> {
@@ -64,7 +93,8 @@ fn bindings(model: &Model, context: Context, width: usize, lines: &mut Vec<Line<
     }
     heading(model, context.title(), lines);
     for binding in found {
-        lines.push(entry(model, &show_keys(&binding.keys), &binding.desc, binding.cmd.name(), width));
+        let name = if width < ONE_LINE { "" } else { binding.cmd.name() };
+        lines.extend(entry(model, &show_keys(&binding.keys), &binding.desc, name, width));
     }
 }
 
@@ -73,12 +103,20 @@ fn keys_of(model: &Model, spec: &CommandSpec) -> String {
     cmd.and_then(|cmd| model.keymap.keys_for(&cmd).into_iter().next()).map(|(_, keys)| keys).unwrap_or_default()
 }
 
-fn entry(model: &Model, keys: &str, what: &str, note: &str, width: usize) -> Line<'static> {
+/// Keys, what they do, and more about it; where there is little room, that on lines of its own.
+fn entry(model: &Model, keys: &str, what: &str, note: &str, width: usize) -> Vec<Line<'static>> {
+    if width < ONE_LINE {
+        let mut lines = sheet::pair(model, Role::Overlay, keys, what, width);
+        if !note.is_empty() {
+            lines.extend(sheet::pair(model, Role::TextDim, "", note, width));
+        }
+        return lines;
+    }
     let pad = |text: &str, to: usize| format!("{text}{} ", " ".repeat(to.saturating_sub(text::width(text))));
     let spans = vec![
         span(model, Role::StatusKey, format!(" {}", pad(keys, 14))),
         span(model, Role::Overlay, pad(what, 34)),
         span(model, Role::TextDim, note.to_owned()),
     ];
-    Line::from(super::cut(model, spans, width))
+    vec![Line::from(super::cut(model, spans, width))]
 }

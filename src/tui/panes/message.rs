@@ -1,4 +1,5 @@
-//! One message, laid out in lines for a width. How it stands is not among them: that changes and is drawn fresh.
+//! One message, laid out in lines for a width. How it stands is not among them: that changes and is drawn fresh
+//! (`super::standing`).
 
 use ratatui::{
     style::Style,
@@ -16,14 +17,12 @@ use crate::{
 
 /// From this width on the time and the name stand beside the text, else above it.
 const BESIDE: u16 = 50;
-/// From this width on there is a column at the right for how a received message came.
-const COLUMN: u16 = 60;
-/// Its columns.
-pub(crate) const COLUMN_WIDTH: u16 = 16;
 /// The mark of the selection and of urgency at the left.
 const GUTTER: u16 = 1;
-/// Columns of names.
+/// Most columns of names.
 const NAME: usize = 10;
+/// What one's own messages are called.
+const OWN: &str = "you";
 
 /// What a message is laid out with.
 pub(crate) struct Laying<'a> {
@@ -37,22 +36,23 @@ pub(crate) struct Laying<'a> {
     pub(crate) width: u16,
     /// Only ASCII.
     pub(crate) ascii: bool,
-    /// What the sender is called.
-    pub(crate) name: String,
+    /// What the peer is called.
+    pub(crate) peer: String,
     /// The message it answers, if it is known.
     pub(crate) quoted: Option<&'a Message>,
     /// The file that it offers, if it is known.
     pub(crate) transfer: Option<&'a Transfer>,
 }
 
-/// Whether a line below the message tells how it stands.
-pub(crate) fn has_state_line(message: &Message, width: u16) -> bool {
-    !message.incoming() || width < COLUMN
+/// The columns of the names of a conversation with that peer: no more than they need.
+fn name_columns(peer: &str) -> usize {
+    text::width(peer).clamp(OWN.len(), NAME)
 }
 
 /// The columns before the text.
-pub(crate) fn indent(width: u16) -> usize {
-    if width >= BESIDE { usize::from(GUTTER) + 6 + NAME + 1 } else { usize::from(GUTTER) }
+pub(crate) fn indent(width: u16, peer: &str) -> usize {
+    let beside = if width >= BESIDE { 6 + name_columns(peer) + 1 } else { 0 };
+    usize::from(GUTTER) + beside
 }
 
 /// The day of an instant.
@@ -74,9 +74,8 @@ fn instant(at: Timestamp) -> jiff::Timestamp {
 /// Lays a message out.
 pub(crate) fn lay_out(message: &Message, laying: &Laying<'_>) -> Vec<Line<'static>> {
     let beside = laying.width >= BESIDE;
-    let indent = indent(laying.width);
-    let column = if laying.width >= COLUMN && message.incoming() { COLUMN_WIDTH } else { 0 };
-    let room = usize::from(laying.width.saturating_sub(column)).saturating_sub(indent).max(1);
+    let indent = indent(laying.width, &laying.peer);
+    let room = usize::from(laying.width).saturating_sub(indent).max(1);
     let head = head(message, laying, beside);
     let mut body: Vec<Line<'static>> = quote(message, laying, room).into_iter().collect();
     body.extend(content(message, laying, room));
@@ -118,15 +117,12 @@ fn head(message: &Message, laying: &Laying<'_>, beside: bool) -> Vec<Span<'stati
         (true, _) => Role::MessageOther,
         (false, _) => Role::MessageOwn,
     };
-    let most = if beside { NAME } else { usize::from(laying.width).saturating_sub(7) };
-    let name = text::truncate_end(&laying.name, most, laying.ascii);
-    let padding = if beside { NAME.saturating_sub(text::width(&name)) + 1 } else { 1 };
-    let mut spans = vec![mark, time, Span::raw(" "), Span::styled(name, laying.theme.style(role))];
-    spans.push(Span::raw(" ".repeat(padding)));
-    if !beside && message.late {
-        spans.push(Span::styled("late", laying.theme.style(Role::MessageLate)));
-    }
-    spans
+    let columns = name_columns(&laying.peer);
+    let most = if beside { columns } else { usize::from(laying.width).saturating_sub(7) };
+    let name = if message.incoming() { &laying.peer } else { OWN };
+    let name = text::truncate_end(name, most, laying.ascii);
+    let padding = if beside { columns.saturating_sub(text::width(&name)) + 1 } else { 0 };
+    vec![mark, time, Span::raw(" "), Span::styled(name, laying.theme.style(role)), Span::raw(" ".repeat(padding))]
 }
 
 /// The line that says what a message answers.

@@ -16,6 +16,7 @@ pub(crate) mod picker;
 pub(crate) mod queue;
 pub(crate) mod search;
 pub(crate) mod sheet;
+pub(crate) mod standing;
 pub(crate) mod status;
 pub(crate) mod toast;
 pub(crate) mod transfer;
@@ -33,7 +34,11 @@ use ratatui::{
     widgets::{Block, Clear, Widget},
 };
 
+use sheet::Sheet;
+
 use super::{
+    command::Cmd,
+    keymap::Context,
     model::{Model, Overlay},
     text,
     theme::Role,
@@ -45,16 +50,41 @@ pub(super) fn overlay(model: &Model, overlay: &Overlay, frame: &mut Frame<'_>, a
         Overlay::Palette(list) => picker::draw(model, list, "Commands", frame, area),
         Overlay::Switcher(list) => picker::draw(model, list, "Go to", frame, area),
         Overlay::Search(found) => search::draw(model, found, frame, area),
-        Overlay::Help { keys, top } => help::draw(model, *keys, *top, frame, area),
         Overlay::Log(view) => log::draw(model, view, frame, area),
-        Overlay::Trust { whose, top } => trust::draw(model, whose, *top, frame, area),
         Overlay::Confirm(question) => confirm::draw(model, question, frame, area),
         Overlay::Queue { messages, selected } => queue::draw(model, messages.as_deref(), *selected, frame, area),
-        Overlay::Status { top } => status::draw_sheet(model, *top, frame, area),
-        Overlay::Transport { id, top } => health::draw_details(model, id, *top, frame, area),
-        Overlay::Path { top } => path::draw_sheet(model, *top, frame, area),
-        Overlay::Plan { peer, plan, top } => path::draw_plan(model, peer, plan.as_ref(), *top, frame, area),
         Overlay::PeerForm(form) => peer_form::draw(model, form, frame, area),
+        Overlay::Help { .. }
+        | Overlay::Trust { .. }
+        | Overlay::Status { .. }
+        | Overlay::Transport { .. }
+        | Overlay::Path { .. }
+        | Overlay::Plan { .. } => {
+            if let Some(sheet) = sheet_of(model, overlay, area) {
+                sheet.draw(model, frame, area);
+            }
+        }
+    }
+}
+
+/// What there is to read in a view that is only read.
+pub(super) fn sheet_of(model: &Model, overlay: &Overlay, area: Rect) -> Option<Sheet> {
+    match overlay {
+        Overlay::Help { keys, top } => Some(help::sheet(model, *keys, *top, area)),
+        Overlay::Trust { whose, top } => Some(trust::sheet(model, whose, *top, area)),
+        Overlay::Status { top } => Some(status::sheet(model, *top, area)),
+        Overlay::Transport { id, top } => Some(health::details_sheet(model, id, *top, area)),
+        Overlay::Path { top } => Some(path::sheet(model, *top, area)),
+        Overlay::Plan { peer, plan, top } => Some(path::plan_sheet(model, peer, plan.as_ref(), *top, area)),
+        _ => None,
+    }
+}
+
+/// How far a view can be scrolled in `area`; none where it is not scrolled but selected in.
+pub(super) fn last_top(model: &Model, overlay: &Overlay, area: Rect) -> Option<usize> {
+    match overlay {
+        Overlay::Log(view) => Some(log::last_up(model, view, area)),
+        _ => Some(sheet_of(model, overlay, area)?.last_top(area)),
     }
 }
 
@@ -112,14 +142,59 @@ pub(crate) fn title(model: &Model, text: &str, focused: bool) -> Line<'static> {
 }
 
 /// Clears room in the middle for a window of at most that size and draws its border; gives what is inside.
-pub(crate) fn window(model: &Model, frame: &mut Frame<'_>, area: Rect, size: (u16, u16), name: &str) -> Rect {
+/// The foot stands in the lower border.
+pub(crate) fn window(
+    model: &Model,
+    frame: &mut Frame<'_>,
+    area: Rect,
+    size: (u16, u16),
+    name: &str,
+    foot: Line<'static>,
+) -> Rect {
     let width = size.0.min(area.width);
     let height = size.1.min(area.height);
     let place = Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 3, width, height };
     Clear.render(place, frame.buffer_mut());
     frame.buffer_mut().set_style(place, model.theme.style(Role::Overlay));
     let title = title(model, &text::truncate_end(name, usize::from(width.saturating_sub(4)), model.ascii), true);
-    bordered(model, frame.buffer_mut(), place, title, model.theme.style(Role::OverlayBorder))
+    let inner = bordered(model, frame.buffer_mut(), place, title, model.theme.style(Role::OverlayBorder));
+    let inset = Rect { x: place.x + 1.min(place.width), width: place.width.saturating_sub(2), ..place };
+    if !foot.spans.is_empty() && height > 1 {
+        put(frame.buffer_mut(), inset, usize::from(height) - 1, foot);
+    }
+    inner
+}
+
+/// The foot of a window of `width` columns: text at the left, and the keys for what can be done at the right, of which
+/// those named last stay where there is little room.
+pub(crate) fn foot(
+    model: &Model,
+    context: Context,
+    left: Vec<Span<'static>>,
+    can: &[(Cmd, &str)],
+    width: u16,
+) -> Line<'static> {
+    let room = usize::from(width.saturating_sub(2));
+    let left_width: usize = left.iter().map(|s| text::width(&s.content)).sum();
+    let mut used = left_width;
+    let mut right: Vec<[Span<'static>; 2]> = Vec::new();
+    for (cmd, word) in can.iter().rev() {
+        let Some(key) = model.keymap.key_in(context, cmd) else { continue };
+        let wide = text::width(&key) + text::width(word) + 3;
+        if used + wide > room {
+            break;
+        }
+        used += wide;
+        right.push([span(model, Role::StatusKey, format!(" {key}")), span(model, Role::TextDim, format!(" {word} "))]);
+    }
+    if left.is_empty() && right.is_empty() {
+        return Line::default();
+    }
+    let dash = glyph(model, "─", "-");
+    let mut spans = left;
+    spans.push(span(model, Role::OverlayBorder, dash.repeat(room.saturating_sub(used))));
+    spans.extend(right.into_iter().rev().flatten());
+    Line::from(spans)
 }
 
 /// One glyph, or its stand-in on terminals without Unicode.

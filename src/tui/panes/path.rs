@@ -2,10 +2,15 @@
 
 use ratatui::{Frame, layout::Rect, text::Line};
 
-use super::{frame_of, sheet, span, title, words};
+use super::{
+    frame_of,
+    sheet::{self, Sheet},
+    span, title, words,
+};
 use crate::{
     node::{Message, RoutePlan},
     tui::{
+        command::Cmd,
         model::{Focus, Model},
         text,
         theme::Role,
@@ -19,36 +24,39 @@ pub(crate) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     let selected = model.selected_message();
     let name = selected.map_or_else(|| "Path".to_owned(), |m| format!("Path of {}", &m.envelope_id.to_string()[..8]));
     let inner = frame_of(model, frame.buffer_mut(), area, title(model, &name, focused), focused);
-    let lines = match selected {
-        Some(message) => story(model, message, usize::from(inner.width)),
-        None => vec![Line::from(span(model, Role::TextDim, "Select a message"))],
-    };
-    sheet::draw_in(model, &lines, model.path_top, frame, inner);
+    sheet::draw_in(model, &pane_lines(model, usize::from(inner.width)), model.path_top, frame, inner);
 }
 
-/// Draws the story as a window, where there is no room for the pane.
-pub(crate) fn draw_sheet(model: &Model, top: usize, frame: &mut Frame<'_>, area: Rect) {
+fn pane_lines(model: &Model, width: usize) -> Vec<Line<'static>> {
+    match model.selected_message() {
+        Some(message) => story(model, message, width),
+        None => vec![Line::from(span(model, Role::TextDim, "Select a message"))],
+    }
+}
+
+/// How far the pane can be scrolled in `area`, which has a border.
+pub(crate) fn last_top(model: &Model, area: Rect) -> usize {
+    let lines = pane_lines(model, usize::from(area.width.saturating_sub(2)));
+    sheet::last_top(lines.len(), area.height.saturating_sub(2))
+}
+
+/// The story as a window, where there is no room for the pane.
+pub(crate) fn sheet(model: &Model, top: usize, area: Rect) -> Sheet {
     let width = usize::from(76.min(area.width).saturating_sub(2));
     let lines = model.selected_message().map(|message| story(model, message, width)).unwrap_or_default();
-    sheet::draw(model, &sheet::Sheet { name: "Path", top, size: (76, 24) }, &lines, frame, area);
+    let can = vec![(Cmd::MessageCancel, "give up"), (Cmd::MessageRetry, "try again")];
+    Sheet { name: "Path".to_owned(), top, size: (76, 24), lines, can }
 }
 
-/// Draws what the next message to a peer would do.
-pub(crate) fn draw_plan(
-    model: &Model,
-    peer: &str,
-    plan: Option<&RoutePlan>,
-    top: usize,
-    frame: &mut Frame<'_>,
-    area: Rect,
-) {
+/// What the next message to a peer would do.
+pub(crate) fn plan_sheet(model: &Model, peer: &str, plan: Option<&RoutePlan>, top: usize, area: Rect) -> Sheet {
     let name = format!("The next message to {peer}");
     let width = usize::from(76.min(area.width).saturating_sub(2));
     let lines = match plan {
         Some(plan) => plan_lines(model, plan, "", width),
         None => vec![Line::from(span(model, Role::TextDim, "Asking"))],
     };
-    sheet::draw(model, &sheet::Sheet { name: &name, top, size: (76, 20) }, &lines, frame, area);
+    Sheet { name, top, size: (76, 20), lines, can: Vec::new() }
 }
 
 /// The whole story of a message.

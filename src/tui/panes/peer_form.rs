@@ -2,9 +2,11 @@
 
 use ratatui::{Frame, layout::Rect, text::Line};
 
-use super::{picker, put, span, window};
+use super::{foot, picker, put, span, window};
 use crate::{
     tui::{
+        command::Cmd,
+        keymap::Context,
         model::{Model, PeerForm},
         text,
         theme::Role,
@@ -12,34 +14,42 @@ use crate::{
     wire::SafeText,
 };
 
-/// What a field wants, below it.
+/// What a field wants, below them.
 const HINTS: [&str; 4] = [
     "what you call the peer",
     "agent@operator.realm, may be empty",
     "a file, or the armored text pasted; messages are held until it is known",
-    "transport=address, parted by blanks: tcp=host:9999 file=/srv/shared",
+    "transport=address, parted by blanks: tcp=host:9999 file=/srv/shared; going on from here adds the peer",
 ];
+
+/// Columns and rows of the window.
+const SIZE: (u16, u16) = (78, 12);
 
 /// Draws the form.
 pub(crate) fn draw(model: &Model, form: &PeerForm, frame: &mut Frame<'_>, area: Rect) {
-    let inner = window(model, frame, area, (78, 14), "New peer");
+    let can = [(Cmd::ListUp, "before"), (Cmd::ListAccept, "next"), (Cmd::NavBack, "back")];
+    let foot = foot(model, Context::Picker, Vec::new(), &can, SIZE.0.min(area.width));
+    let inner = window(model, frame, area, SIZE, "New peer", foot);
     for (n, (label, field)) in PeerForm::LABELS.iter().zip(&form.fields).enumerate() {
         let mark = format!("{} {label:<12} ", if n == form.field { ">" } else { " " });
         if n != form.field {
             let room = usize::from(inner.width).saturating_sub(text::width(&mark));
             let value = text::truncate_end(&field.text(), room, model.ascii);
             let line = Line::from(vec![span(model, Role::TextDim, mark), span(model, Role::Overlay, value)]);
-            put(frame.buffer_mut(), inner, 2 * n, line);
+            put(frame.buffer_mut(), inner, n, line);
         } else {
-            picker::input_line(model, &mark, field, frame, inner, 2 * n);
+            picker::input_line(model, &mark, field, frame, inner, n);
         }
-        let hint = format!("               {}", HINTS.get(n).copied().unwrap_or_default());
-        put(frame.buffer_mut(), inner, 2 * n + 1, Line::from(span(model, Role::TextDim, hint)));
     }
-    let last = "Enter goes on; in the last field it adds the peer";
-    let (role, text) = form.error.as_deref().map_or((Role::TextDim, last), |error| (Role::NoticeError, error));
-    let width = inner.width.max(1);
-    for (n, line) in text::layout_plain(&SafeText::line(text), width, model.theme.style(role)).iter().enumerate() {
-        put(frame.buffer_mut(), inner, 9 + n, line);
+    // What is wrong comes before what is wanted: there may not be room for both.
+    let hint = HINTS.get(form.field).copied().unwrap_or_default();
+    let told = form.error.as_deref().map(|error| (Role::NoticeError, error)).into_iter().chain([(Role::TextDim, hint)]);
+    let mut row = form.fields.len() + usize::from(inner.height > 6);
+    for (role, text) in told {
+        let text = SafeText::line(&format!(" {text}"));
+        for line in text::layout_plain(&text, inner.width.max(1), model.theme.style(role)) {
+            put(frame.buffer_mut(), inner, row, line);
+            row += 1;
+        }
     }
 }

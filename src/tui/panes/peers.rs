@@ -6,6 +6,8 @@ use super::{ends, frame_of, glyph, put, span, title, words};
 use crate::{
     node::{Peer, Presence},
     tui::{
+        command::Cmd,
+        keymap::Context,
         model::{Focus, Model, SidebarRow},
         text::relative_time,
         theme::Role,
@@ -20,8 +22,11 @@ pub(crate) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     let name = if unread > 0 { format!("Peers, {unread} new") } else { "Peers".to_owned() };
     let inner = frame_of(model, frame.buffer_mut(), area, title(model, &name, focused), focused);
     if model.sidebar.rows.is_empty() {
-        let line = Line::from(span(model, Role::TextDim, "Nobody yet"));
-        return put(frame.buffer_mut(), inner, 0, line);
+        let add = model.keymap.key_in(Context::Peers, &Cmd::PeerAdd).unwrap_or_else(|| Cmd::PeerAdd.name().to_owned());
+        for (row, text) in ["Nobody yet", &format!("{add} adds a peer")].into_iter().enumerate() {
+            put(frame.buffer_mut(), inner, row, Line::from(span(model, Role::TextDim, text)));
+        }
+        return;
     }
     let top = model.regions.peers_top;
     let width = usize::from(inner.width);

@@ -6,19 +6,28 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{ends, list_top, put, span, window};
+use super::{ends, foot, list_top, put, span, window};
 use crate::tui::{
+    command::Cmd,
+    keymap::Context,
     model::{Input, Model, Picker, PickerItem},
     text,
     theme::Role,
 };
 
+/// Columns and rows of the window.
+const SIZE: (u16, u16) = (90, 22);
+/// What can be done here besides typing.
+const CAN: [(Cmd, &str); 2] = [(Cmd::ListAccept, "take"), (Cmd::NavBack, "back")];
+
 /// Draws a picker.
 pub(crate) fn draw(model: &Model, picker: &Picker, name: &str, frame: &mut Frame<'_>, area: Rect) {
-    let inner = window(model, frame, area, (90, 22), name);
+    let foot = foot(model, Context::Picker, Vec::new(), &CAN, SIZE.0.min(area.width));
+    let inner = window(model, frame, area, SIZE, name, foot);
     input_line(model, "> ", &picker.input, frame, inner, 0);
     let hint = picker.hint.clone().unwrap_or_else(|| {
-        if picker.items.is_empty() { "Nothing fits".to_owned() } else { format!("{} fit", picker.items.len()) }
+        let count = picker.items.len();
+        if count == 0 { "Nothing fits: take letters away".to_owned() } else { format!("{count} fit") }
     });
     let hint = text::truncate_end(&hint, usize::from(inner.width), model.ascii);
     put(frame.buffer_mut(), inner, 1, Line::from(span(model, Role::TextDim, hint)));

@@ -2,15 +2,20 @@
 
 use ratatui::{Frame, layout::Rect, text::Line};
 
-use super::{list_top, message, put, span, window, words};
+use super::{foot, list_top, message, put, span, window, words};
 use crate::{
     node::Message,
-    tui::{model::Model, text, theme::Role},
+    tui::{command::Cmd, keymap::Context, model::Model, text, theme::Role},
 };
+
+/// Columns and rows of the window.
+const SIZE: (u16, u16) = (100, 22);
 
 /// Draws the queue.
 pub(crate) fn draw(model: &Model, messages: Option<&[Message]>, selected: usize, frame: &mut Frame<'_>, area: Rect) {
-    let inner = window(model, frame, area, (100, 22), "Not yet delivered");
+    let can = [(Cmd::ListAccept, "go there"), (Cmd::NavBack, "back")];
+    let foot = foot(model, Context::List, Vec::new(), &can, SIZE.0.min(area.width));
+    let inner = window(model, frame, area, SIZE, "Not yet delivered", foot);
     let Some(messages) = messages else {
         return put(frame.buffer_mut(), inner, 0, Line::from(span(model, Role::TextDim, "Asking")));
     };

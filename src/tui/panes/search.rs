@@ -2,10 +2,12 @@
 
 use ratatui::{Frame, layout::Rect, text::Line};
 
-use super::{list_top, message, picker, put, span, window};
+use super::{foot, list_top, message, picker, put, span, window};
 use crate::{
     node::Message,
     tui::{
+        command::Cmd,
+        keymap::Context,
         model::{Model, Search, SearchProgress},
         text,
         theme::Role,
@@ -13,19 +15,27 @@ use crate::{
     wire::SafeText,
 };
 
+/// Columns and rows of the window.
+const SIZE: (u16, u16) = (100, 24);
+/// From so many columns on a hit is told with year and hour.
+const WIDE: usize = 60;
+
 /// Draws the search.
 pub(crate) fn draw(model: &Model, search: &Search, frame: &mut Frame<'_>, area: Rect) {
     let name = match &search.scope {
         Some(c) => format!("Search in {} / {}", model.name_of(&c.peer), SafeText::line(c.thread_id.as_str())),
         None => "Search everything".to_owned(),
     };
-    let inner = window(model, frame, area, (100, 24), &name);
+    let can = [(Cmd::ListAccept, "go there"), (Cmd::NavBack, "back")];
+    let foot = foot(model, Context::Picker, Vec::new(), &can, SIZE.0.min(area.width));
+    let inner = window(model, frame, area, SIZE, &name, foot);
     picker::input_line(model, "/ ", &search.input, frame, inner, 0);
     let count = search.hits.len();
     let progress = match search.progress {
-        SearchProgress::Idle => "All words must occur; upper and lower case are the same".to_owned(),
+        SearchProgress::Idle => "All words must occur, in any case".to_owned(),
         SearchProgress::Running => format!("{count} found so far"),
         SearchProgress::Done { more: true } => format!("the newest {count}; add a word to narrow it down"),
+        SearchProgress::Done { more: false } if count == 0 => "0 found: try fewer words".to_owned(),
         SearchProgress::Done { more: false } => format!("{count} found"),
         SearchProgress::Failed => "The search failed; see the log".to_owned(),
     };
@@ -52,11 +62,15 @@ fn line(model: &Model, hit: &Message, words: &[String], width: usize) -> Line<'s
     let holds = |line: &&str| words.first().is_some_and(|word| line.to_lowercase().contains(word.as_str()));
     let body = hit.content.as_str();
     let found = body.lines().find(holds).or_else(|| body.lines().next()).unwrap_or_default();
-    let mut spans = vec![
-        span(model, Role::MessageTime, format!("{date} {time} ")),
-        span(model, Role::PeerName, format!("{} ", text::truncate_end(&who, 14, model.ascii))),
-    ];
-    let found = text::truncate_end(found, width.saturating_sub(34), model.ascii);
+    // Where there is little room, what was found matters more than the year and the hour.
+    let (when, most) = match width {
+        WIDE.. => (format!("{date} {time} "), 14),
+        _ => (date.strftime("%m-%d ").to_string(), 8),
+    };
+    let who = format!("{} ", text::truncate_end(&who, most, model.ascii));
+    let room = width.saturating_sub(text::width(&when) + text::width(&who));
+    let mut spans = vec![span(model, Role::MessageTime, when), span(model, Role::PeerName, who)];
+    let found = text::truncate_end(found, room, model.ascii);
     spans.extend(picker::highlighted(model, &found, &matches(&found, words)));
     Line::from(super::cut(model, spans, width))
 }

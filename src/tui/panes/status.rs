@@ -6,7 +6,11 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{ends, put, sheet, span, words};
+use super::{
+    ends, put,
+    sheet::{self, Sheet},
+    span, words,
+};
 use crate::tui::{
     command::Cmd,
     keymap::Context,
@@ -53,7 +57,8 @@ pub(crate) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
 }
 
 fn pending(model: &Model) -> Vec<Span<'static>> {
-    vec![span(model, Role::StatusKey, format!("{} … ", crate::tui::keymap::show_keys(&model.pending_keys)))]
+    let more = super::glyph(model, "…", "..");
+    vec![span(model, Role::StatusKey, format!("{} {more} ", crate::tui::keymap::show_keys(&model.pending_keys)))]
 }
 
 /// The keys that matter most here, as many as fit into half the line.
@@ -83,20 +88,20 @@ fn keys(model: &Model, width: usize) -> Vec<Span<'static>> {
     spans
 }
 
-/// Draws the node at a glance.
-pub(crate) fn draw_sheet(model: &Model, top: usize, frame: &mut Frame<'_>, area: Rect) {
+/// The node at a glance.
+pub(crate) fn sheet(model: &Model, top: usize, area: Rect) -> Sheet {
+    const SIZE: (u16, u16) = (72, 22);
+    let width = usize::from(SIZE.0.min(area.width).saturating_sub(2));
     let lines = match &model.status {
         None => vec![Line::from(span(model, Role::TextDim, "Not known yet"))],
-        Some(status) => lines(model, status),
+        Some(status) => lines(model, status, width),
     };
-    sheet::draw(model, &sheet::Sheet { name: "Node", top, size: (72, 22) }, &lines, frame, area);
+    Sheet { name: "Node".to_owned(), top, size: SIZE, lines, can: Vec::new() }
 }
 
-fn lines(model: &Model, status: &crate::node::Status) -> Vec<Line<'static>> {
+fn lines(model: &Model, status: &crate::node::Status, width: usize) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
-    let mut tell = |name: &str, text: String| {
-        lines.push(Line::from(vec![span(model, Role::TextDim, format!("{name:<12} ")), span(model, Role::Text, text)]));
-    };
+    let mut tell = |name: &str, text: String| lines.extend(sheet::pair(model, Role::Overlay, name, &text, width));
     tell("name", status.name.to_string());
     if let Some(fqid) = &status.fqid {
         tell("FQID", fqid.to_string());
@@ -112,7 +117,7 @@ fn lines(model: &Model, status: &crate::node::Status) -> Vec<Line<'static>> {
         tell("refused", format!("{count} {}", crate::wire::SafeText::line(kind)));
     }
     for warning in &status.warnings {
-        lines.push(Line::from(span(model, Role::NoticeWarning, format!("! {warning}"))));
+        lines.extend(sheet::pair(model, Role::NoticeWarning, "! warning", warning.as_str(), width));
     }
     lines
 }

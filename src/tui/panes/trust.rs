@@ -1,8 +1,12 @@
 //! A key: what to compare, where it came from, what was decided.
 
-use ratatui::{Frame, layout::Rect, text::Line};
+use ratatui::{layout::Rect, text::Line};
 
-use super::{message, sheet, span, words};
+use super::{
+    message,
+    sheet::{self, Sheet},
+    span, words,
+};
 use crate::{
     identity::{Permission, TrustLevel, fingerprint_words},
     node::{KeyInfo, Peer},
@@ -13,14 +17,14 @@ use crate::{
         text,
         theme::Role,
     },
-    wire::{Fingerprint, SafeText, Timestamp},
+    wire::{Fingerprint, Timestamp},
 };
 
 /// Columns of the panel.
 const WIDTH: u16 = 80;
 
-/// Draws the panel.
-pub(crate) fn draw(model: &Model, whose: &Whose, top: usize, frame: &mut Frame<'_>, area: Rect) {
+/// The panel.
+pub(crate) fn sheet(model: &Model, whose: &Whose, top: usize, area: Rect) -> Sheet {
     let mut sheet_lines =
         Lines { model, width: usize::from(WIDTH.min(area.width).saturating_sub(2)), lines: Vec::new() };
     let name = match whose {
@@ -37,7 +41,7 @@ pub(crate) fn draw(model: &Model, whose: &Whose, top: usize, frame: &mut Frame<'
         }
     };
     let size = (WIDTH, area.height.saturating_sub(2).max(10));
-    sheet::draw(model, &sheet::Sheet { name: &name, top, size }, &sheet_lines.lines, frame, area);
+    Sheet { name, top, size, lines: sheet_lines.lines, can: Vec::new() }
 }
 
 struct Lines<'a> {
@@ -52,14 +56,7 @@ impl Lines<'_> {
     }
 
     fn tell_as(&mut self, role: Role, name: &str, text: &str) {
-        let room = u16::try_from(self.width.saturating_sub(14)).unwrap_or(u16::MAX).max(1);
-        let wrapped = text::layout_plain(&SafeText::line(text), room, self.model.theme.style(role));
-        for (n, line) in wrapped.into_iter().enumerate() {
-            let label = if n == 0 { name } else { "" };
-            let mut spans = vec![span(self.model, Role::TextDim, format!(" {label:<12} "))];
-            spans.extend(line.spans);
-            self.lines.push(Line::from(spans));
-        }
+        self.lines.extend(sheet::pair(self.model, role, name, text, self.width));
     }
 
     fn heading(&mut self, text: &str) {
@@ -183,7 +180,12 @@ impl Lines<'_> {
 
     fn qr(&mut self, key: &Fingerprint) {
         self.heading("The fingerprint as a QR code");
-        for row in text::qr(&format!("OPENPGP4FPR:{key}"), self.model.ascii) {
+        let rows = text::qr(&format!("OPENPGP4FPR:{key}"), self.model.ascii);
+        let wide = rows.first().map_or(0, |row| text::width(row)) + 2;
+        if wide > self.width {
+            return self.tell("", &format!("It needs a window of {} columns", wide + 2));
+        }
+        for row in rows {
             self.lines
                 .push(Line::from(vec![span(self.model, Role::Overlay, "  "), span(self.model, Role::QrCode, row)]));
         }

@@ -140,3 +140,51 @@ fn one_line_does_not_move_by_more_than_one() {
     screen.press("PageDown PageUp");
     assert_eq!(before, first_line(&screen));
 }
+
+#[test]
+fn text_has_the_whole_width_and_what_is_told_of_it_stands_behind_or_below() {
+    let general = conversation(0xA1, "general");
+    let words: Vec<String> = (100..160).map(|n| format!("word{n}")).collect();
+    for width in (40..200).step_by(3) {
+        let mut node = FakeNode::long(0);
+        node.messages.insert(general.clone(), vec![message(1, &general, &words.join(" "))]);
+        let mut screen = Harness::new(width, 40, node);
+        screen.run("conversation.open lumina").press("Esc");
+        let text = screen.screen();
+        let mut rest = text.as_str();
+        for word in &words {
+            let at = rest.find(word.as_str()).unwrap_or_else(|| panic!("{word} is missing at {width}:\n{text}"));
+            rest = &rest[at + word.len()..];
+        }
+        assert!(rest.contains("file ✓V"), "{width}:\n{text}");
+        // The words fill the lines: no room for two more is left on any but the last.
+        let region = &screen.model.regions.panes[0].list;
+        let lines = text.lines().filter(|line| line.contains("word")).count();
+        let indent = if region.width >= 50 { 14 } else { 1 };
+        let room = usize::from(region.width) - indent;
+        let least = (words.len() * 8).div_ceil(room);
+        assert!(
+            lines <= (words.len()).div_ceil(((room + 1) / 8).max(1)),
+            "{lines} lines, {least} needed, at {width}:\n{text}"
+        );
+    }
+}
+
+#[test]
+fn a_short_state_stands_behind_the_text_and_a_long_one_below() {
+    use crate::{
+        delivery::{MessageState, Reason, ReasonKind},
+        tui::testing::{at, delivered, own},
+    };
+    let mut screen = long(1);
+    let general = conversation(0xA1, "general");
+    let mine = own(11, &general, "mine", delivered("tcp", 3));
+    screen.feed(Msg::Event(Box::new(Event::Message(Box::new(mine)))));
+    let row = |screen: &Harness, text: &str| screen.screen().lines().position(|line| line.contains(text));
+    assert_eq!(row(&screen, "mine"), row(&screen, "✓✓ tcp 3 ms"));
+    let reason = Reason::new(ReasonKind::Unreachable, &"nobody answers at any of its addresses ".repeat(2));
+    let state = MessageState::Queued { next_try: Some(at(-42_000)), reason: Some(reason) };
+    let waits = own(12, &general, "waits", state);
+    screen.feed(Msg::Event(Box::new(Event::Message(Box::new(waits)))));
+    assert_eq!(row(&screen, "waits").map(|row| row + 1), row(&screen, "next try in 42 s"), "{}", screen.screen());
+}

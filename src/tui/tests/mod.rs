@@ -4,6 +4,7 @@ mod conversation;
 mod files;
 mod frames;
 mod hostile;
+mod overlays;
 mod sending;
 mod speed;
 mod views;

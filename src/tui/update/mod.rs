@@ -21,6 +21,7 @@ use crossterm::event::{KeyEvent, MouseEvent};
 
 pub(crate) use conversation::{fetch_near, look_at, newest_on_screen};
 pub use events::start;
+pub(crate) use keys::context;
 pub use timers::next_wakeup;
 
 use super::{

@@ -4,7 +4,7 @@ use super::{Effect, Effects, Tag};
 use crate::{
     delivery::MessageState,
     node::{Command, PRESENT_MS},
-    tui::model::{Model, Overlay, Row},
+    tui::model::{Model, Overlay},
     wire::Timestamp,
 };
 
@@ -75,11 +75,7 @@ fn counts_down(model: &Model) -> bool {
     let on_screen = |pane: &crate::tui::view::PaneRegion| {
         let conversation = model.layout.panes.get(pane.index).and_then(|p| p.conversation.as_ref());
         let Some(view) = conversation.and_then(|c| model.views.get(c)) else { return false };
-        let shown = |row: &Row| match row {
-            Row::State(index) => view.window.messages().get(*index).is_some_and(waiting),
-            _ => false,
-        };
-        view.rows.iter().any(shown)
+        view.rows.iter().filter_map(|row| view.window.messages().get(row.standing()?)).any(waiting)
     };
     model.health.counts_down(model.clock) || model.regions.panes.iter().any(on_screen)
 }

@@ -9,7 +9,10 @@ use crate::{
     node::{Command, Message},
     tui::{
         model::{Anchor, ConversationView, Laid, Model, Motion, Quoted, Row, Separator, Side},
-        panes::message::{self, Laying},
+        panes::{
+            message::{self, Laying},
+            standing,
+        },
         text::Styles,
         update::{Effect, Effects, Tag, fetch_near},
     },
@@ -22,8 +25,9 @@ const MOTION_MOST: i64 = 2_000;
 /// Lays out what of a conversation is visible in `area` and carries out what the user wants moved.
 pub(super) fn flow(model: &mut Model, conversation: &Conversation, area: Rect, out: &mut Effects) {
     let Some(mut view) = model.views.remove(conversation) else { return };
-    if view.laid.width != area.width {
-        view.laid = Laid { width: area.width, ..Laid::default() };
+    let peer = model.name_of(&conversation.peer);
+    if view.laid.width != area.width || view.laid.peer != peer {
+        view.laid = Laid { width: area.width, peer, ..Laid::default() };
     }
     view.height = area.height;
     // Before anything is laid out: the rows are indices into the window.
@@ -56,11 +60,10 @@ pub(super) fn flow(model: &mut Model, conversation: &Conversation, area: Rect, o
     wanted.into_iter().for_each(|id| want_quote(model, id, out));
 }
 
-/// The line below a broadcast tells of every path: their attempts are asked for once.
+/// A broadcast tells how it stands by every path: their attempts are asked for once.
 fn ask_for_stories(model: &mut Model, view: &ConversationView, out: &mut Effects) {
     for row in &view.rows {
-        let Row::State(index) = row else { continue };
-        let Some(message) = view.window.messages().get(*index) else { continue };
+        let Some(message) = row.standing().and_then(|index| view.window.messages().get(index)) else { continue };
         let several = message.mode == Mode::Broadcast || message.mode == Mode::Speed;
         let sent = !matches!(message.state, MessageState::Received | MessageState::Held { .. });
         if several && sent && model.ledger.ask(message.envelope_id) {
@@ -210,13 +213,14 @@ impl Flow<'_> {
         while rows.len() < height && index < self.view.window.messages().len() {
             let separators = self.separators(index);
             let lines = self.lay(index);
-            let state = message::has_state_line(&self.view.window.messages()[index], self.width);
+            let below = self.stands_below(index);
+            let row = |n| if !below && n + 1 == lines { Row::End(index, n) } else { Row::Line(index, n) };
             let block = separators
                 .into_iter()
                 .flatten()
                 .map(Row::Separator)
-                .chain((0..lines).map(|n| Row::Line(index, n)))
-                .chain(state.then_some(Row::State(index)));
+                .chain((0..lines).map(row))
+                .chain(below.then_some(Row::State(index)));
             rows.extend(block.skip(skip).take(height - rows.len()));
             skip = 0;
             index += 1;
@@ -226,8 +230,14 @@ impl Flow<'_> {
 
     fn block_height(&mut self, index: usize) -> usize {
         let separators = self.separators(index).into_iter().flatten().count();
-        let state = self.view.window.messages().get(index).is_some_and(|m| message::has_state_line(m, self.width));
-        separators + self.lay(index) + usize::from(state)
+        separators + self.lay(index) + usize::from(self.stands_below(index))
+    }
+
+    /// Whether a line of its own tells how a message stands, which must be laid out.
+    fn stands_below(&self, index: usize) -> bool {
+        let Some(message) = self.view.window.messages().get(index) else { return false };
+        let last = self.view.laid.lines.get(&message.position).and_then(|lines| lines.last());
+        !standing::fits_beside(self.model, message, last, self.width)
     }
 
     /// What stands above a message: the day if it is another than before, the unread line.
@@ -262,7 +272,7 @@ impl Flow<'_> {
             zone: &self.model.zone,
             width: self.width,
             ascii: self.model.ascii,
-            name: if message.incoming() { self.model.name_of(&message.peer) } else { "you".to_owned() },
+            peer: self.view.laid.peer.clone(),
             quoted,
             transfer: self.model.transfers.get(&(message.peer, message.envelope_id)),
         };

@@ -9,7 +9,7 @@ use ratatui::Frame;
 pub use regions::{Class, PaneRegion, Regions};
 
 use super::{
-    model::{Anchor, Model, Quoted},
+    model::{Anchor, Model, Overlay, Quoted},
     panes,
     update::{Effect, Effects, Tag},
 };
@@ -20,6 +20,7 @@ use crate::{node::Command, wire::Conversation};
 pub fn prepare(model: &mut Model) -> Effects {
     let mut out = Effects::new();
     model.regions = regions::compute(model);
+    stop_at_the_end(model);
     for region in model.regions.panes.clone() {
         let Some(conversation) = model.layout.panes.get(region.index).and_then(|pane| pane.conversation.clone()) else {
             continue;
@@ -34,6 +35,27 @@ pub fn prepare(model: &mut Model) -> Effects {
         }
     }
     out
+}
+
+/// Nothing is scrolled beyond its end: the way back would begin with keys that seem to do nothing.
+fn stop_at_the_end(model: &mut Model) {
+    let area = model.regions.body;
+    if let Some(area) = model.regions.path {
+        model.path_top = model.path_top.min(panes::path::last_top(model, area));
+    }
+    let Some(last) = model.overlays.last().and_then(|overlay| panes::last_top(model, overlay, area)) else { return };
+    match model.overlays.last_mut() {
+        Some(
+            Overlay::Help { top, .. }
+            | Overlay::Trust { top, .. }
+            | Overlay::Status { top }
+            | Overlay::Transport { top, .. }
+            | Overlay::Path { top }
+            | Overlay::Plan { top, .. },
+        ) => *top = (*top).min(last),
+        Some(Overlay::Log(view)) => view.up = view.up.min(last),
+        _ => {}
+    }
 }
 
 /// What is on the screen of someone who looks at it is read.

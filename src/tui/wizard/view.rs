@@ -188,16 +188,21 @@ impl Wizard {
 
     fn transports(&self, page: &mut Page<'_>) -> (&'static str, &'static str) {
         page.line("How shall the first messages travel?", Role::Overlay);
+        let explained = TRANSPORTS.iter().all(|(name, doc)| text::width(name) + text::width(doc) + 6 <= page.width);
         for (index, (name, doc)) in TRANSPORTS.iter().enumerate() {
             let chosen = index == self.transport;
             let mark = if chosen { "(x)" } else { "( )" };
-            let line = text::truncate_end(&format!("{mark} {name}: {doc}"), page.width, page.ascii);
+            // Where there is little room, only the chosen one is explained, below.
+            let line = if explained { format!("{mark} {name}: {doc}") } else { format!("{mark} {name}") };
             let role = match (chosen, self.focus) {
                 (true, 0) => Role::Selection,
                 (true, _) => Role::TextStrong,
                 _ => Role::TextDim,
             };
             page.line(&line, role);
+        }
+        if let Some((_, doc)) = TRANSPORTS.get(self.transport).filter(|_| !explained) {
+            page.line(doc, Role::Overlay);
         }
         let label = ["Folder", "Address", "URL"];
         if let (Some(label), Some(address)) = (label.get(self.transport), self.addresses.get(self.transport)) {
