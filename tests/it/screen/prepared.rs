@@ -3,7 +3,7 @@
 use skcomm_tui::{
     home::Home,
     identity::TrustLevel,
-    node::{Command, NewIdentity, Node, NodeHandle, PeerAdd, Reply, create_identity, unlock_identity},
+    node::{Command, NewIdentity, Node, NodeHandle, PeerAdd, Reply, create_identity},
     pgp::{Certificate, Passphrase, SecretKey},
 };
 use tempfile::TempDir;
@@ -45,22 +45,6 @@ impl Prepared {
         let prepared = Self::new(None);
         prepared.home.save_transport(&"tcp".parse().unwrap(), &crate::support::tcp()).unwrap();
         prepared
-    }
-
-    /// Lumina herself, who knows opus and the way to the running program.
-    pub(super) fn lumina(&self) -> Node {
-        let (address, own) = self.reachable();
-        let elsewhere = Home::at(self.place.path().join("elsewhere"));
-        elsewhere.save_transport(&"tcp".parse().unwrap(), &crate::support::tcp()).unwrap();
-        let secret = unlock_identity(&elsewhere, None).unwrap();
-        self.runtime.block_on(async move {
-            let node = Node::start(elsewhere, secret).unwrap();
-            let routes = vec![("tcp".parse().unwrap(), address)];
-            let certificate = Some(own.armored());
-            let peer = PeerAdd { name: "opus".to_owned(), certificate, routes, ..PeerAdd::default() };
-            node.handle().call(Command::PeerAdd(peer)).await.unwrap();
-            node
-        })
     }
 
     /// Where the running program listens, and its certificate.
