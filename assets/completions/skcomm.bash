@@ -3730,7 +3730,7 @@ _skcomm() {
             return 0
             ;;
         skcomm__subcmd__serve)
-            opts="-h -V --listen --data --name --host --member --guests --token-file --tls-cert --tls-key --max-connections --mailbox-messages --mailbox-mib --total-mib --keep-days --home --json --passphrase-file --passphrase-fd --help --version"
+            opts="-h -V --listen --data --store --name --host --member --guests --token-file --tls-cert --tls-key --max-connections --mailbox-messages --mailbox-mib --total-mib --keep-days --home --json --passphrase-file --passphrase-fd --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3745,6 +3745,10 @@ _skcomm() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o plusdirs
                     fi
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --name)

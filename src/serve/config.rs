@@ -12,8 +12,11 @@ pub struct RelayConfig {
     /// The names by which clients may dial it, as `host:port` (or `host`, for any port). A login is good only for a host
     /// that is ours; the local address of the connection and, on the loopback, `localhost` always count.
     pub hosts: Vec<String>,
-    /// The folder of its mailboxes; made with mode 0700 if it is not there.
+    /// The folder of its mailboxes; made with mode 0700 if it is not there. Unused with a `store`.
     pub data_dir: PathBuf,
+    /// Where several relays keep their mailboxes together: `nats://HOST[:PORT][?SETTING=VALUE...]`, as `docs/relay.md`
+    /// describes it. Needs the feature `nats`.
+    pub store: Option<String>,
     /// Its name, for people; at most 255 bytes reach the clients.
     pub name: String,
     /// Its bounds.
@@ -31,6 +34,7 @@ impl RelayConfig {
             listen,
             hosts: Vec::new(),
             data_dir,
+            store: None,
             name: "skcomm-relay".to_owned(),
             limits: Limits::default(),
             access: Access::default(),

@@ -1,8 +1,8 @@
-//! The mailboxes on disk. Frames are opaque; what is kept beside them is when they came, their size and a
+//! The mailboxes on this machine's disk. Frames are opaque; what is kept beside them is when they came, their size and a
 //! tag by which the share of each sender is counted.
 //!
-//! This is the only place that knows the storage engine. Everything here blocks: it runs on the keeper's
-//! own thread.
+//! This is the only place that knows the storage engine. Everything here blocks: it runs on the thread of
+//! [`super::disk::DiskKeeper`].
 
 use std::path::Path;
 
@@ -12,6 +12,7 @@ use thiserror::Error;
 
 use super::{
     config::StorageLimits,
+    keeper::{Found, Put},
     usage::{Amount, SenderTag, Usage},
 };
 use crate::{
@@ -42,25 +43,6 @@ pub enum StorageError {
     Schema(String),
 }
 
-/// A frame to be put into a mailbox.
-#[derive(Clone, Debug)]
-pub(super) struct Put {
-    pub(super) recipient: Fingerprint,
-    pub(super) sender: Fingerprint,
-    pub(super) frame: Bytes,
-}
-
-/// What a look into a mailbox finds.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Found {
-    /// Nothing after the given id.
-    Nothing,
-    /// Some of the messages, in order of arrival.
-    Some(Vec<(u64, Bytes)>),
-    /// The next message alone is over the given size; it has this many bytes.
-    Large(u64),
-}
-
 /// All mailboxes of a relay.
 #[derive(Debug)]
 pub(super) struct Mailboxes {
@@ -68,7 +50,7 @@ pub(super) struct Mailboxes {
     entries: sled::Tree,
     frames: sled::Tree,
     owners: sled::Tree,
-    usage: Usage,
+    usage: Usage<Fingerprint>,
     limits: StorageLimits,
     tag_key: [u8; 32],
 }

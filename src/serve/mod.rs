@@ -8,6 +8,9 @@
 
 mod auth;
 mod config;
+mod disk;
+#[cfg(feature = "nats")]
+mod jetstream;
 mod keeper;
 mod mailboxes;
 mod pace;
@@ -43,6 +46,7 @@ pub use config::{Access, Limits, RelayConfig, SenderLimits, StorageLimits, TlsFi
 pub use mailboxes::StorageError;
 
 use self::{
+    disk::DiskKeeper,
     keeper::{Keeper, KeeperEnd},
     mailboxes::Mailboxes,
     pace::{Failures, Pace},
@@ -76,6 +80,14 @@ pub enum ServeError {
         /// Why.
         source: StorageError,
     },
+    /// The store that several relays share cannot be used.
+    #[error("cannot use the store {address}: {problem}")]
+    Store {
+        /// Its address, without settings.
+        address: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The certificate or its key cannot be used.
     #[error("cannot use {}: {problem}", file.display())]
     Tls {
@@ -105,7 +117,7 @@ pub(crate) struct Shared {
     access: Access,
     tls: Option<TlsAcceptor>,
     board: Arc<Switchboard>,
-    keeper: Keeper,
+    keeper: Arc<dyn Keeper>,
     pace: Pace,
     failures: Failures,
     connections: Arc<Semaphore>,
@@ -123,7 +135,11 @@ impl Shared {
         let held = self.keeper.count().await;
         let connections = self.limits.connections - self.connections.available_permits();
         let body = serde_json::json!({
-            "status": if held.is_some() { "ok" } else { "stopping" },
+            "status": match held {
+                None => "stopping",
+                Some(_) if self.keeper.is_cut_off() => "no store",
+                Some(_) => "ok",
+            },
             "protocol": SUBPROTOCOL,
             "uptime_seconds": self.started.elapsed().as_secs(),
             "connections": connections,
@@ -154,11 +170,12 @@ impl Relay {
         let listen_error = |source| ServeError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
-        let mailboxes = open_mailboxes(&config.data_dir, &config.limits).await?;
         let board = Arc::new(Switchboard::default());
-        let (keeper, keeper_end) =
-            Keeper::start(mailboxes, board.clone()).map_err(|error| ServeError::Keeper(error.to_string()))?;
-        let limits = config.limits;
+        let mut limits = config.limits;
+        let (keeper, keeper_end) = match &config.store {
+            None => disk_keeper(&config.data_dir, &limits, board.clone()).await?,
+            Some(store) => shared_keeper(store, &mut limits, board.clone()).await?,
+        };
         let unwritten_kib = u32::try_from(limits.unwritten_bytes / 1024).unwrap_or(u32::MAX).min(u32::MAX >> 3);
         let shared = Shared {
             name: config.name,
@@ -251,6 +268,39 @@ async fn housekeeping(shared: &Arc<Shared>) {
             return;
         }
     }
+}
+
+async fn disk_keeper(
+    folder: &Path,
+    limits: &Limits,
+    board: Arc<Switchboard>,
+) -> Result<(Arc<dyn Keeper>, KeeperEnd), ServeError> {
+    let mailboxes = open_mailboxes(folder, limits).await?;
+    let (keeper, end) = DiskKeeper::start(mailboxes, board).map_err(|error| ServeError::Keeper(error.to_string()))?;
+    Ok((Arc::new(keeper), end))
+}
+
+/// Clients are told the smaller of our limit and the store's.
+#[cfg(feature = "nats")]
+async fn shared_keeper(
+    store: &str,
+    limits: &mut Limits,
+    board: Arc<Switchboard>,
+) -> Result<(Arc<dyn Keeper>, KeeperEnd), ServeError> {
+    let (keeper, end, most) = jetstream::JetStreamKeeper::start(store, limits, board).await?;
+    limits.frame_bytes = limits.frame_bytes.min(most);
+    Ok((Arc::new(keeper), end))
+}
+
+#[cfg(not(feature = "nats"))]
+async fn shared_keeper(
+    store: &str,
+    _limits: &mut Limits,
+    _board: Arc<Switchboard>,
+) -> Result<(Arc<dyn Keeper>, KeeperEnd), ServeError> {
+    let address = store.split_once('?').map_or(store, |(servers, _)| servers).to_owned();
+    let problem = "this program was built without NATS; build it with `--features nats`".to_owned();
+    Err(ServeError::Store { address, problem })
 }
 
 async fn open_mailboxes(folder: &Path, limits: &Limits) -> Result<Mailboxes, ServeError> {

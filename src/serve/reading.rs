@@ -9,8 +9,7 @@ use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
 use super::{
     Shared,
-    keeper::{Answer, Ticket},
-    mailboxes::Put,
+    keeper::{Answer, Put, Ticket},
     session::{Client, Socket},
     socket::{LEAST_BYTES, Meter},
     writing::Deliveries,

@@ -40,6 +40,12 @@ impl Switchboard {
         }
     }
 
+    /// Whether a connection receives the mailbox of `owner`.
+    #[cfg(feature = "nats")]
+    pub(super) fn is_connected(&self, owner: &Fingerprint) -> bool {
+        self.lock().contains_key(owner)
+    }
+
     /// Mailboxes with a receiver.
     pub(super) fn receiving(&self) -> usize {
         self.lock().len()

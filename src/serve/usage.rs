@@ -3,10 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::config::StorageLimits;
-use crate::{
-    transport::websocket::protocol::{Refusal, RefusalKind},
-    wire::Fingerprint,
-};
+use crate::transport::websocket::protocol::{Refusal, RefusalKind};
 
 /// Names a sender inside one mailbox without telling who it is: a keyed hash of both fingerprints.
 pub(super) type SenderTag = [u8; 8];
@@ -41,15 +38,22 @@ struct Account {
     senders: BTreeMap<SenderTag, Amount>,
 }
 
-/// What all mailboxes hold. Mailboxes that are empty and whose owner was never here have no account.
-#[derive(Debug, Default)]
-pub(super) struct Usage {
-    accounts: BTreeMap<Fingerprint, Account>,
+/// What all mailboxes hold, by what their keeper calls a mailbox. Mailboxes that are empty and whose owner was never here
+/// have no account.
+#[derive(Debug)]
+pub(super) struct Usage<Owner> {
+    accounts: BTreeMap<Owner, Account>,
     total: Amount,
     unclaimed: Amount,
 }
 
-impl Usage {
+impl<Owner> Default for Usage<Owner> {
+    fn default() -> Self {
+        Self { accounts: BTreeMap::new(), total: Amount::default(), unclaimed: Amount::default() }
+    }
+}
+
+impl<Owner: Ord + Copy> Usage<Owner> {
     /// Everything that is held.
     pub(super) fn total(&self) -> Amount {
         self.total
@@ -57,17 +61,17 @@ impl Usage {
 
     /// What one mailbox holds.
     #[cfg(test)]
-    pub(super) fn of(&self, owner: &Fingerprint) -> Amount {
+    pub(super) fn of(&self, owner: &Owner) -> Amount {
         self.accounts.get(owner).map(|account| account.held).unwrap_or_default()
     }
 
     /// Every mailbox that holds something.
-    pub(super) fn holders(&self) -> impl Iterator<Item = &Fingerprint> {
+    pub(super) fn holders(&self) -> impl Iterator<Item = &Owner> {
         self.accounts.iter().filter(|(_, account)| account.held.messages > 0).map(|(owner, _)| owner)
     }
 
     /// The owner of a mailbox has been here.
-    pub(super) fn claim(&mut self, owner: Fingerprint) {
+    pub(super) fn claim(&mut self, owner: Owner) {
         let account = self.accounts.entry(owner).or_default();
         if !account.claimed {
             account.claimed = true;
@@ -79,7 +83,7 @@ impl Usage {
     /// Whether `bytes` more from `sender` fit into the mailbox of `owner`.
     pub(super) fn check(
         &self,
-        owner: &Fingerprint,
+        owner: &Owner,
         sender: &SenderTag,
         bytes: u64,
         limits: &StorageLimits,
@@ -113,7 +117,7 @@ impl Usage {
     }
 
     /// A message came in.
-    pub(super) fn add(&mut self, owner: Fingerprint, sender: SenderTag, bytes: u64) {
+    pub(super) fn add(&mut self, owner: Owner, sender: SenderTag, bytes: u64) {
         let account = self.accounts.entry(owner).or_default();
         account.held.add(bytes);
         account.senders.entry(sender).or_default().add(bytes);
@@ -124,7 +128,7 @@ impl Usage {
     }
 
     /// A message is gone.
-    pub(super) fn remove(&mut self, owner: &Fingerprint, sender: &SenderTag, bytes: u64) {
+    pub(super) fn remove(&mut self, owner: &Owner, sender: &SenderTag, bytes: u64) {
         let Some(account) = self.accounts.get_mut(owner) else { return };
         account.held.remove(bytes);
         if let Some(sent) = account.senders.get_mut(sender) {

@@ -13,8 +13,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use super::{
     Shared,
-    keeper::{Answer, Look},
-    mailboxes::Found,
+    keeper::{Answer, Found, Look},
     session::{Client, Socket, say_goodbye},
     socket::LEAST_BYTES,
     switchboard::Line,

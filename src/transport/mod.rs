@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::sync::mpsc;
 
-mod backoff;
+pub(crate) mod backoff;
 pub mod file;
 #[cfg(feature = "matrix")]
 pub mod matrix;

@@ -310,6 +310,16 @@ fn the_relay_says_where_it_listens_and_stops_at_a_signal() {
 }
 
 #[test]
+#[cfg(not(feature = "nats"))]
+fn a_relay_without_nats_says_how_to_build_it_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = Place { shared: dir.path().to_owned(), dir };
+    let output = place.run(&["serve", "--listen", "127.0.0.1:0", "--store", "nats://127.0.0.1", "--json"]);
+    assert_eq!((output.status.code(), &error(&output)["error"]), (Some(1), &"relay".into()));
+    assert!(error(&output)["message"].as_str().unwrap().contains("--features nats"));
+}
+
+#[test]
 fn a_broken_configuration_names_file_and_line() {
     let shared = tempfile::tempdir().unwrap();
     let opus = place("Opus", shared.path());

@@ -27,6 +27,8 @@ mod nostr;
 mod policies;
 mod presence;
 mod pressure;
+#[cfg(feature = "nats")]
+mod relay_store;
 mod screen;
 #[allow(dead_code, reason = "who uses what depends on the transports that are built in")]
 mod servers;

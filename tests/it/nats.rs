@@ -49,17 +49,17 @@ impl Nats {
         std::fs::write(self.dir.path().join("nats.conf"), config).unwrap();
     }
 
-    async fn revive(&mut self) {
+    pub(crate) async fn revive(&mut self) {
         let mut command = std::process::Command::new(&self.program);
         command.arg("-c").arg(self.dir.path().join("nats.conf"));
         self.server = Some(Server::start(command, self.port).await);
     }
 
-    fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.server.take().unwrap().kill();
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)
     }
 

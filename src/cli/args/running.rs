@@ -111,7 +111,11 @@ pub struct ExplainArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Without --tls-cert it speaks plain ws: for a trusted network, or behind a proxy that has a certificate. Name the host
-by which clients dial it with --host, or their logins are refused. SIGINT or SIGTERM stop it cleanly.")]
+by which clients dial it with --host, or their logins are refused. SIGINT or SIGTERM stop it cleanly.
+
+With --store any number of relays keep their mailboxes together in NATS JetStream, and each serves everybody. Behind the ?
+stand settings, joined by &: realm=WORD, replicas=N, token_file=FILE, user=NAME, password_file=FILE, nkey_file=FILE,
+creds_file=FILE, ca_file=FILE, client_cert=FILE, client_key=FILE, connect_seconds=N, keepalive_seconds=N.")]
 pub struct ServeArgs {
     /// Where it listens; port 0 takes a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8448")]
@@ -119,6 +123,9 @@ pub struct ServeArgs {
     /// The folder of its mailboxes [default: relay in the home folder]
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub data: Option<PathBuf>,
+    /// Keep the mailboxes in NATS JetStream, together with other relays: nats://HOST[:PORT][,HOST...][?SETTING=VALUE&...]
+    #[arg(long, value_name = "URL", conflicts_with = "data")]
+    pub store: Option<String>,
     /// A name, for people
     #[arg(long, default_value = "skcomm-relay")]
     pub name: String,

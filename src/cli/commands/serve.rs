@@ -48,6 +48,7 @@ pub(super) async fn run(place: &Place, args: ServeArgs, out: &mut Out) -> Result
 fn config(place: &Place, args: ServeArgs) -> Result<RelayConfig, CliError> {
     let data = args.data.unwrap_or_else(|| place.home.root().join("relay"));
     let mut config = RelayConfig::new(args.listen, data);
+    config.store = args.store;
     config.name = args.name;
     config.hosts = args.host;
     let members: BTreeSet<_> = args.member.into_iter().collect();

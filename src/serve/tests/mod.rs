@@ -3,9 +3,14 @@
 mod bounds;
 mod crash;
 mod hostile;
+mod keepers;
 mod load;
 mod login;
 mod mail;
+#[cfg(feature = "nats")]
+mod nats_server;
+#[cfg(feature = "nats")]
+mod shared_store;
 mod transport;
 
 use std::{

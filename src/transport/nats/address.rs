@@ -12,7 +12,7 @@ const WANTED: &str = "an address of a server looks like tls://nats.example or na
 
 /// Where a server is dialled: `tls://HOST[:PORT]`, or `nats://` without TLS (unless the server asks for it).
 #[derive(Clone, Debug)]
-pub(super) struct ServerAddress(ServerAddr);
+pub(crate) struct ServerAddress(ServerAddr);
 
 impl ServerAddress {
     /// Reads an address out of `setting`.

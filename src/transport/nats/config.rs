@@ -46,18 +46,18 @@ const DAYS: u64 = limits::TTL_SECONDS_MAX / (24 * 3600);
 
 /// What the file says.
 #[derive(Clone, Debug)]
-pub(super) struct NatsSettings {
+pub(crate) struct NatsSettings {
     /// Servers of one cluster, in the order in which they are tried.
-    pub(super) servers: Vec<ServerAddress>,
+    pub(crate) servers: Vec<ServerAddress>,
     /// The word that the names of streams and subjects are made from.
-    pub(super) realm: String,
+    pub(crate) realm: String,
     pub(super) addressing: Addressing,
     pub(super) credentials: Credentials,
     /// Certificates (PEM) that are trusted besides the public ones.
     pub(super) ca_file: Option<PathBuf>,
     /// Our own certificate and its key (PEM), for servers that want one.
     pub(super) client: Option<(PathBuf, PathBuf)>,
-    pub(super) stream: StreamSettings,
+    pub(crate) stream: StreamSettings,
     /// Largest frame in bytes, both ways.
     pub(super) max_frame: usize,
     /// How long the server waits for our ack of a frame before it brings it again.
@@ -65,18 +65,18 @@ pub(super) struct NatsSettings {
     /// How often a ping goes out; a connection on which two stay unanswered is dead.
     pub(super) keepalive: Duration,
     /// Time for connecting and logging in.
-    pub(super) connect: Duration,
+    pub(crate) connect: Duration,
 }
 
 /// How a stream is made when there is none yet.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct StreamSettings {
+pub(crate) struct StreamSettings {
     /// How long a frame waits for its recipient.
     pub(super) keep: Duration,
     /// Most bytes of all that wait.
     pub(super) bytes: i64,
     /// Servers of a cluster that each keep a copy.
-    pub(super) replicas: usize,
+    pub(crate) replicas: usize,
 }
 
 /// What the server is shown.
@@ -116,7 +116,7 @@ enum OneOrMany {
 
 impl NatsSettings {
     /// Reads and checks the settings of `config`.
-    pub(super) fn read(config: &TransportConfig) -> Result<Self, ConfigError> {
+    pub(crate) fn read(config: &TransportConfig) -> Result<Self, ConfigError> {
         let settings = Settings::new(config, KNOWN)?;
         let seconds = |name, default, low, high| settings.number(name, default, low, high).map(Duration::from_secs);
         let mebibytes = settings.number("stream_mib", 1024, 1, 1 << 20)?;

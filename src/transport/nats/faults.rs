@@ -46,7 +46,7 @@ pub(super) fn speaks_of_rights(line: &str) -> bool {
 }
 
 /// Why the stream could not be looked at; none when there is none.
-pub(super) fn looking(server: &str, error: &GetStreamError) -> Option<Reason> {
+pub(crate) fn looking(server: &str, error: &GetStreamError) -> Option<Reason> {
     match error.kind() {
         GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND => None,
         GetStreamErrorKind::JetStream(error) => Some(refused(server, &error).0),
@@ -54,13 +54,13 @@ pub(super) fn looking(server: &str, error: &GetStreamError) -> Option<Reason> {
     }
 }
 
-/// Why the stream could not be made.
-pub(super) fn making(server: &str, error: &CreateStreamError) -> Reason {
+/// Why the stream could not be made; `setting` says how large it is to be.
+pub(crate) fn making(server: &str, error: &CreateStreamError, setting: &str) -> Reason {
     match error.kind() {
         CreateStreamErrorKind::JetStream(error) => {
             let (mut reason, _) = refused(server, &error);
             if reason.kind == ReasonKind::NoSpace {
-                reason = Reason::new(reason.kind, format!("{reason}; a smaller stream_mib may fit"));
+                reason = Reason::new(reason.kind, format!("{reason}; a smaller {setting} may fit"));
             }
             reason
         }
@@ -69,7 +69,7 @@ pub(super) fn making(server: &str, error: &CreateStreamError) -> Reason {
 }
 
 /// Why our consumer could not be made.
-pub(super) fn consuming(server: &str, error: &ConsumerError) -> Reason {
+pub(crate) fn consuming(server: &str, error: &ConsumerError) -> Reason {
     match error.kind() {
         ConsumerErrorKind::JetStream(error) => refused(server, &error).0,
         _ => unanswered(server, &whole(error)),
@@ -77,7 +77,7 @@ pub(super) fn consuming(server: &str, error: &ConsumerError) -> Reason {
 }
 
 /// Why a frame was not stored.
-pub(super) fn publishing(server: &str, error: &PublishError) -> SendError {
+pub(crate) fn publishing(server: &str, error: &PublishError) -> SendError {
     if let Some(error) = error.source().and_then(|source| source.downcast_ref::<jetstream::Error>()) {
         let (reason, retry) = refused(server, error);
         return SendError { reason, retry };

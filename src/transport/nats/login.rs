@@ -19,7 +19,7 @@ use crate::{
 const FILE_BYTES: u64 = 64 * 1024;
 
 /// What is read once, at the start, from the files that the settings name.
-pub(super) struct Login {
+pub(crate) struct Login {
     tls: ClientConfig,
     shown: Shown,
 }
@@ -35,7 +35,7 @@ impl Login {
     ///
     /// # Errors
     /// When a file cannot be read, is not what it should be, or holds a secret that others can read.
-    pub(super) fn read(settings: &NatsSettings) -> Result<Self, Reason> {
+    pub(crate) fn read(settings: &NatsSettings) -> Result<Self, Reason> {
         let shown = match &settings.credentials {
             Credentials::File(path) => {
                 let permit = private_file("creds_file", path)?;
@@ -87,6 +87,18 @@ fn tls(settings: &NatsSettings) -> Result<ClientConfig, Reason> {
     config
         .with_client_auth_cert(chain, secret)
         .map_err(|error| unusable("client_cert", certificate, &error.to_string()))
+}
+
+/// The secret in the first line of a file that nobody else can read.
+///
+/// # Errors
+/// When the file cannot be read, others can read it, or its first line is empty.
+pub(crate) fn private_line(setting: &str, path: &Path) -> Result<Zeroizing<String>, Reason> {
+    let text = private_file(setting, path)?;
+    match text.lines().next().map(str::trim).filter(|line| !line.is_empty()) {
+        Some(line) => Ok(Zeroizing::new(line.to_owned())),
+        None => Err(unusable(setting, path, "its first line is empty")),
+    }
 }
 
 /// The content of a file with a secret.

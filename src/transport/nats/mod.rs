@@ -6,11 +6,12 @@
 
 mod address;
 mod config;
-mod faults;
+mod connect;
+pub(crate) mod faults;
 mod inbox;
 mod link;
 mod login;
-mod names;
+pub(crate) mod names;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -29,12 +30,20 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+// A relay with its mailboxes in JetStream speaks to the server in the same way.
+pub(crate) use self::{
+    address::ServerAddress,
+    config::NatsSettings,
+    connect::{Connection, Purpose},
+    login::{Login, private_line},
+    names::Names,
+    session::HEADER_BYTES,
+};
 use self::{
-    config::{NatsSettings, check_realm},
+    config::check_realm,
     inbox::{Inbox, Puller},
     link::{Link, Status},
-    login::Login,
-    names::{Addressing, Names},
+    names::Addressing,
     session::{Dialer, Session},
 };
 use super::{

@@ -13,6 +13,8 @@ const CONTEXT: &[u8] = b"skcomm nats realm 1\0";
 /// Bytes of a realm's name, and of a mailbox's: long enough that no two meet by chance.
 const REALM_BYTES: usize = 10;
 const MAILBOX_BYTES: usize = 16;
+/// Bytes of a sender's tag in one mailbox.
+const SENDER_BYTES: usize = 8;
 /// Bytes of a tag's random part, and of the hash over it.
 const TAG_PART: usize = 16;
 
@@ -27,14 +29,14 @@ pub(super) enum Addressing {
 
 /// The names of one realm.
 #[derive(Clone)]
-pub(super) struct Names {
+pub(crate) struct Names {
     key: Hmac<Sha256>,
     realm: String,
 }
 
 impl Names {
     /// The names of the realm with this word.
-    pub(super) fn new(word: &str) -> Self {
+    pub(crate) fn new(word: &str) -> Self {
         let secret = Sha512::new().chain_update(CONTEXT).chain_update(word.as_bytes()).finalize();
         // A key as long as the hash's block: no other length fits this constructor, so it cannot fail.
         let key = <Hmac<Sha256> as hmac::digest::KeyInit>::new(&secret);
@@ -67,8 +69,22 @@ impl Names {
     }
 
     /// The name of a node's mailbox and consumer.
-    pub(super) fn mailbox(&self, owner: Fingerprint) -> String {
+    pub(crate) fn mailbox(&self, owner: Fingerprint) -> String {
         hex(&hash(&self.key, &[b"mailbox", owner.as_bytes()])[..MAILBOX_BYTES])
+    }
+
+    /// What names of servers and subjects begin with in this realm.
+    pub(crate) fn realm(&self) -> &str {
+        &self.realm
+    }
+
+    /// Names a sender inside one mailbox of a relay's store: other in every mailbox, so that it does not tell who writes
+    /// to several.
+    pub(crate) fn sender(&self, recipient: Fingerprint, sender: Fingerprint) -> [u8; SENDER_BYTES] {
+        let mac = hash(&self.key, &[b"sender", recipient.as_bytes(), b"/", sender.as_bytes()]);
+        let mut tag = [0; SENDER_BYTES];
+        tag.copy_from_slice(&mac[..SENDER_BYTES]);
+        tag
     }
 
     /// Marks a frame of the realm's common subject for `recipient`: to everybody else two tags of one recipient look
@@ -86,7 +102,7 @@ impl Names {
 }
 
 /// What the server tells one frame from another by: the same frame to the same subject is stored once.
-pub(super) fn message_id(subject: &str, frame: &[u8]) -> String {
+pub(crate) fn message_id(subject: &str, frame: &[u8]) -> String {
     hex(&Sha256::new().chain_update(subject.as_bytes()).chain_update([0]).chain_update(frame).finalize())
 }
 
@@ -98,7 +114,8 @@ fn hash(key: &Hmac<Sha256>, parts: &[&[u8]]) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Two lower-case digits a byte.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
         // Writing into a string does not fail.
         let _ = write!(text, "{byte:02x}");
@@ -106,9 +123,10 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-fn unhex(text: &str) -> Option<[u8; TAG_PART]> {
-    let mut bytes = [0; TAG_PART];
-    if text.len() != 2 * TAG_PART || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+/// The bytes that [`hex`] wrote; none when it is anything else, or of another length.
+pub(crate) fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    if text.len() != 2 * N || !text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
         return None;
     }
     for (at, byte) in bytes.iter_mut().enumerate() {

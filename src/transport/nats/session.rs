@@ -1,29 +1,23 @@
 //! One connection that is logged in, with the realm's stream and our consumer found or made.
 
-use std::{
-    sync::{
-        Arc, Mutex, OnceLock,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use async_nats::{
-    Client, ConnectOptions, Event, ServerError,
+    Client,
     jetstream::{
-        self, Context,
+        Context,
         consumer::{AckPolicy, Consumer, pull},
         message::PublishMessage,
         stream::{Config as StreamConfig, DiscardPolicy, RetentionPolicy, StorageType, Stream},
     },
 };
 use bytes::Bytes;
-use tokio::time::{Instant, timeout};
-use tokio_util::sync::CancellationToken;
+use tokio::time::Instant;
 
 use super::{
     address::ServerAddress,
     config::NatsSettings,
+    connect::{Connection, Life, Purpose},
     faults,
     login::Login,
     names::{Addressing, Names, message_id},
@@ -35,7 +29,7 @@ use crate::{
 };
 
 /// Room for the headers of a message, which count against the server's limit.
-pub(super) const HEADER_BYTES: usize = 512;
+pub(crate) const HEADER_BYTES: usize = 512;
 /// The header that marks a frame of the realm's common subject.
 pub(super) const TAG_HEADER: &str = "Skc-To";
 /// Most messages that wait in one mailbox.
@@ -46,11 +40,6 @@ const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
 const UNACKED: i64 = 256;
 /// Messages that wait between the connection and our puller.
 const SUBSCRIPTION: usize = 64;
-/// Commands that wait to be written; those who come later wait themselves.
-const COMMANDS: usize = 64;
-/// How long the library itself waits before it dials again. We dial ourselves, with a back-off and a reason; what it
-/// does before it notices that nobody holds the connection any more is not used.
-const REDIAL: Duration = Duration::from_millis(500);
 /// Bytes around a message's headers and payload: the command, the inbox for the answer, the lengths.
 const COMMAND_BYTES: usize = 80;
 
@@ -69,77 +58,6 @@ pub(super) struct Session {
     addressing: Addressing,
 }
 
-/// Whether a connection lives, and what the server said meanwhile.
-#[derive(Debug, Default)]
-pub(super) struct Life {
-    cause: OnceLock<Reason>,
-    ended: CancellationToken,
-    refused: Mutex<Option<String>>,
-}
-
-impl Life {
-    /// Ends it; the first cause stays.
-    pub(super) fn end(&self, reason: Reason) {
-        let _ = self.cause.set(reason);
-        self.ended.cancel();
-    }
-
-    /// Waits for the end and says why.
-    pub(super) async fn ended(&self) -> Reason {
-        self.ended.cancelled().await;
-        self.cause()
-    }
-
-    fn is_ended(&self) -> bool {
-        self.ended.is_cancelled()
-    }
-
-    fn cause(&self) -> Reason {
-        self.cause.get().cloned().unwrap_or_else(|| Reason::new(ReasonKind::Disconnected, "the connection ended"))
-    }
-
-    fn hear(&self, server: &str, event: Event) {
-        match event {
-            Event::Disconnected | Event::Closed => {
-                self.end(Reason::new(ReasonKind::Disconnected, format!("{server}: the connection broke")));
-            }
-            Event::ServerError(ServerError::AuthorizationViolation) => {
-                self.end(Reason::new(ReasonKind::AuthRefused, format!("{server}: authorization violation")));
-            }
-            Event::ServerError(error) => {
-                let line = error.to_string();
-                if faults::speaks_of_rights(&line) {
-                    *self.refused() = Some(line);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn refused(&self) -> std::sync::MutexGuard<'_, Option<String>> {
-        self.refused.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
-    /// A request that nobody answered because we may not ask is told apart from a slow server.
-    fn explain(&self, server: &str, reason: Reason) -> Reason {
-        match self.refused().take() {
-            Some(line) if matches!(reason.kind, ReasonKind::Timeout | ReasonKind::NoRoute) => {
-                Reason::new(ReasonKind::AuthRefused, format!("{server}: {line}"))
-            }
-            _ => reason,
-        }
-    }
-}
-
-/// Ends the life when the library drops its callback: its task is gone, also by a panic on what a hostile server sent.
-struct LastBreath(Arc<Life>, String);
-
-impl Drop for LastBreath {
-    fn drop(&mut self) {
-        self.0.end(Reason::new(ReasonKind::Disconnected, format!("{}: the connection is gone", self.1)));
-    }
-}
-
 /// Opens sessions for one identity.
 pub(super) struct Dialer {
     pub(super) settings: NatsSettings,
@@ -151,70 +69,21 @@ pub(super) struct Dialer {
 impl Dialer {
     /// Connects, logs in, finds or makes the stream and our consumer, within the time for that.
     pub(super) async fn dial(&self, address: &ServerAddress) -> Result<Session, Reason> {
-        let life = Arc::new(Life::default());
-        let limit = self.settings.connect;
-        let opening = async {
-            tokio::select! {
-                opened = self.open(address, &life) => opened,
-                // The watch may have seen enough of this server before it answered.
-                reason = life.ended() => Err(reason),
-            }
-        };
-        let dialled = timeout(limit, opening).await.unwrap_or_else(|_| {
-            let (server, seconds) = (address.authority(), limit.as_secs());
-            Err(Reason::new(ReasonKind::Timeout, format!("{server}: no answer within {seconds} s")))
-        });
-        dialled.map_err(|reason| life.explain(&address.authority(), reason))
+        let message = self.settings.max_frame + HEADER_BYTES;
+        let purpose = Purpose { subscription: SUBSCRIPTION, message, complete: false };
+        let login = (&self.settings, &self.login);
+        Connection::dial(login, address, purpose, |connection| self.settle(connection)).await
     }
 
-    async fn open(&self, address: &ServerAddress, life: &Arc<Life>) -> Result<Session, Reason> {
-        let server = address.authority();
-        let options = self.options(address, life)?;
-        let client = options.connect(address.dialled()).await.map_err(|error| faults::connecting(&server, &error))?;
-        super::watch::watch(&client, life.clone(), server.clone(), self.settings.max_frame + HEADER_BYTES);
-        let jetstream = jetstream::ContextBuilder::new()
-            .timeout(self.settings.connect)
-            .ack_timeout(self.settings.connect)
-            .build(client.clone());
-        let stream = self.stream(&server, &jetstream).await?;
-        let limit = self.limit(&server, &client, stream.cached_info().config.max_message_size)?;
+    async fn settle(&self, connection: Connection) -> Result<Session, Reason> {
+        let server = connection.server.as_str();
+        let stream = self.stream(server, &connection.jetstream).await?;
+        let limit = self.limit(server, &connection.client, stream.cached_info().config.max_message_size)?;
         let consumer = stream.create_consumer(self.consumer()).await;
-        let consumer = consumer.map_err(|error| faults::consuming(&server, &error))?;
-        Ok(Session {
-            client,
-            jetstream,
-            consumer,
-            server: SafeText::line(&server),
-            limit,
-            life: life.clone(),
-            names: self.names.clone(),
-            addressing: self.settings.addressing,
-        })
-    }
-
-    fn options(&self, address: &ServerAddress, life: &Arc<Life>) -> Result<ConnectOptions, Reason> {
-        let guard = LastBreath(life.clone(), address.authority());
-        let dialled = AtomicBool::new(false);
-        Ok(self
-            .login
-            .options()?
-            .require_tls(address.tls())
-            .connection_timeout(self.settings.connect)
-            .ping_interval(self.settings.keepalive)
-            .subscription_capacity(SUBSCRIPTION)
-            .client_capacity(COMMANDS)
-            // A server may not send us elsewhere: the user names the servers.
-            .ignore_discovered_servers()
-            .max_reconnects(1)
-            .reconnect_delay_callback(
-                move |_| {
-                    if dialled.swap(true, Ordering::Relaxed) { REDIAL } else { Duration::ZERO }
-                },
-            )
-            .event_callback(move |event| {
-                guard.0.hear(&guard.1, event);
-                async {}
-            }))
+        let consumer = consumer.map_err(|error| faults::consuming(server, &error))?;
+        let Connection { client, jetstream, server, life } = connection;
+        let (names, addressing) = (self.names.clone(), self.settings.addressing);
+        Ok(Session { client, jetstream, consumer, server, limit, life, names, addressing })
     }
 
     /// The realm's stream, which the first node makes.
@@ -242,7 +111,7 @@ impl Dialer {
     async fn make_stream(&self, server: &str, jetstream: &Context, name: &str) -> Result<Stream, Reason> {
         let made = match jetstream.create_stream(self.stream_config(name.to_owned())).await {
             Ok(made) => return Ok(made),
-            Err(error) => faults::making(server, &error),
+            Err(error) => faults::making(server, &error, "stream_mib"),
         };
         // Another node may have been faster, with other settings.
         jetstream.get_stream(name).await.map_err(|_| made)

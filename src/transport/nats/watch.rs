@@ -9,7 +9,7 @@ use std::{
 use async_nats::{Client, Statistics};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::session::Life;
+use super::connect::Life;
 use crate::delivery::{Reason, ReasonKind};
 
 /// How often it looks. What a server can send meanwhile is the rest of what memory can be spent.
