@@ -1,5 +1,5 @@
 //! What waits in the store, without the frames: which messages each mailbox holds, and the accounts. Every relay keeps one, and
-//! every change in the stream is told to all of them. About a hundred bytes a message.
+//! every change in the stream is told to all of them. Its entries are small and of fixed size; no frame is in it.
 //!
 //! Messages become visible in the order of their sequence numbers, never one behind another that was seen already: a
 //! recipient's connection asks only for what comes after what it got.
