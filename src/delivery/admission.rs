@@ -200,9 +200,13 @@ impl Machine {
         }
     }
 
-    /// A next hop had it before the restart: its ack may be on its way.
+    /// A next hop had it before the restart or the hold: its ack may be on its way. To a held peer it is not sent again.
     fn await_late_ack(&mut self, now: Now, id: EnvelopeId) {
         let Some(message) = self.messages.get_mut(&id) else { return };
+        let held = self.peers.get(&message.out.peer).is_some_and(|peer| peer.held.is_some());
+        if held && !message.is_control() {
+            return self.place(id, Place::Held);
+        }
         let MessageState::Accepted { via, .. } = &message.state else { return };
         let carrier = self.carriers.get(via);
         message.stored = carrier.is_some_and(|carrier| carrier.stores());

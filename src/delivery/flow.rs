@@ -312,7 +312,8 @@ impl Machine {
         if let Retry::After(wait) = retry {
             // A server may name any time; no message lives longer than this.
             let wait = wait.min(Duration::from_secs(limits::TTL_SECONDS_MAX));
-            path.rest = Some(Rest { until: now.mono + wait, reason: reason.clone() });
+            let firm = reason.kind == ReasonKind::RateLimited;
+            path.leave_alone(Rest { until: now.mono + wait, reason: reason.clone(), firm });
         }
         // What failed together is one failure: only an attempt that began after the last one is a further step.
         if path.last_failure.is_some_and(|last| started < last) {
@@ -321,7 +322,7 @@ impl Machine {
         if retry == Retry::Later {
             let wait = retry::wait(&self.config.retry, path.failures);
             let until = now.mono + retry::jittered(wait, self.config.jitter, &mut self.rng);
-            path.rest = Some(Rest { until, reason: reason.clone() });
+            path.leave_alone(Rest { until, reason: reason.clone(), firm: false });
         }
         path.failures = path.failures.saturating_add(1);
         path.last_failure = Some(now.mono);
@@ -330,6 +331,10 @@ impl Machine {
     /// An attempt ended without success: takes the next path, or ends the round.
     pub(super) fn advance(&mut self, now: Now, id: EnvelopeId, from: &super::TransportId, reason: Reason) {
         let Some(message) = self.messages.get(&id).filter(|message| message.place == Place::Active) else { return };
+        if self.timers.at(&Timer::Expire(id)).is_some_and(|end| end <= now.mono) {
+            // Its time is over, and it ends in this very call: the driver slept.
+            return;
+        }
         let attempts = message.live.iter().filter_map(|live| self.attempts.get(live));
         let hopeful = attempts.filter(|attempt| attempt.is_hopeful()).count();
         let wanted = message.width().saturating_sub(hopeful);

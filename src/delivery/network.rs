@@ -150,7 +150,7 @@ impl Machine {
     fn wake_peers_of(&mut self, id: &TransportId) {
         for peer in self.routed.get(id).cloned().unwrap_or_default() {
             if let Some(path) = self.peers.get_mut(&peer).and_then(|peer| peer.paths.get_mut(id)) {
-                path.rest = None;
+                path.wake();
             }
         }
         for peer in self.served(id) {
@@ -218,7 +218,7 @@ impl Machine {
         peer.last_heard = Some(now.mono);
         let mut rested = false;
         if let Some(path) = peer.paths.get_mut(via)
-            && path.rest.is_some()
+            && path.rest.as_ref().is_some_and(|rest| !rest.firm)
             && path.last_failure.is_none_or(|at| now.mono.saturating_sub(at) >= self.config.heard_gap)
         {
             path.rest = None;

@@ -69,6 +69,8 @@ impl Profile {
 pub(super) struct Rest {
     pub(super) until: Duration,
     pub(super) reason: Reason,
+    /// The other side named the time: only the user may end it earlier.
+    pub(super) firm: bool,
 }
 
 /// How the path to one peer over one transport does.
@@ -120,8 +122,20 @@ impl Path {
     /// Something got through to the next hop.
     pub(super) fn got_through(&mut self, config: &Config) {
         self.failures = 0;
-        self.rest = None;
+        self.wake();
         self.window = self.window.max(4).saturating_add(1).min(config.window.max(1));
+    }
+
+    /// Leaves the path alone for a while. A time that the other side named is not made shorter.
+    pub(super) fn leave_alone(&mut self, rest: Rest) {
+        if !self.rest.as_ref().is_some_and(|old| old.firm && old.until > rest.until) {
+            self.rest = Some(rest);
+        }
+    }
+
+    /// There is a sign that the path works: it need not rest any longer, unless the other side named the time.
+    pub(super) fn wake(&mut self) {
+        self.rest = self.rest.take().filter(|rest| rest.firm);
     }
 
     /// The rest, if it has not ended. A message that was just written may cut it short once the path had
@@ -129,7 +143,7 @@ impl Path {
     pub(super) fn resting(&self, now: Duration, fresh: bool, config: &Config) -> Option<&Rest> {
         let rest = self.rest.as_ref().filter(|rest| rest.until > now)?;
         let peace = config.retry.first().copied().unwrap_or_default();
-        let cut_short = fresh && self.last_failure.is_some_and(|at| now >= at + peace);
+        let cut_short = fresh && !rest.firm && self.last_failure.is_some_and(|at| now >= at + peace);
         (!cut_short).then_some(rest)
     }
 }
@@ -269,11 +283,17 @@ mod tests {
         let config = Config::default();
         let mut path = Path::new(&config);
         path.last_failure = Some(secs(100));
-        path.rest = Some(Rest { until: secs(400), reason: Reason::new(ReasonKind::Unreachable, "away") });
+        let rest = |kind, firm| Rest { until: secs(400), reason: Reason::new(kind, "away"), firm };
+        path.rest = Some(rest(ReasonKind::Unreachable, false));
         assert!(path.resting(secs(102), true, &config).is_some());
         assert!(path.resting(secs(106), true, &config).is_none());
         assert!(path.resting(secs(106), false, &config).is_some());
         assert!(path.resting(secs(400), false, &config).is_none());
+        path.rest = Some(rest(ReasonKind::RateLimited, true));
+        path.wake();
+        path.leave_alone(Rest { until: secs(150), ..rest(ReasonKind::Unreachable, false) });
+        assert!(path.resting(secs(399), true, &config).is_some(), "a time that was named is kept");
+        assert!(path.resting(secs(400), true, &config).is_none());
     }
 
     #[test]

@@ -32,6 +32,19 @@ fn a_held_peer_gets_nothing_until_it_is_released() {
 }
 
 #[test]
+fn a_peer_that_was_held_before_a_restart_is_held_after_it() {
+    let mut bench = Bench::new(&[("tcp", direct())]);
+    bench.give(Input::HoldPeer { peer: peer(1), reason: reason(ReasonKind::Blocked) });
+    let state = MessageState::Accepted { via: via("tcp"), stored_by: None };
+    bench.give(Input::Restore { outgoing: message(1), state, attempts: Vec::new(), retries: 0 });
+    bench.pass(secs(4_000));
+    assert_eq!(bench.sent(), []);
+    bench.give(Input::ReleasePeer { peer: peer(1) });
+    bench.pass(secs(4));
+    assert_eq!(bench.last_sent().id, id(1));
+}
+
+#[test]
 fn what_a_next_hop_has_stays_accepted_while_the_peer_is_held() {
     let mut bench = Bench::new(&[("tcp", direct())]);
     let sent = bench.submit(message(1)).remove(0);

@@ -122,6 +122,32 @@ fn a_rate_limit_is_kept_to_the_second() {
 }
 
 #[test]
+fn a_time_that_a_server_named_is_ended_by_the_user_only() {
+    let mut bench = Bench::new(&[("tcp", direct())]);
+    let sent = bench.submit(message(1)).remove(0);
+    let retry = Retry::After(secs(45));
+    bench.give(Input::AttemptFailed { attempt: sent.attempt, reason: reason(ReasonKind::RateLimited), retry });
+    bench.pass(secs(10));
+    bench.submit(message(2));
+    bench.give(Input::Heard { peer: peer(1), via: via("tcp") });
+    bench.down("tcp");
+    bench.up("tcp");
+    assert_eq!(send_times(&bench), [0]);
+    bench.give(Input::RetryNow { envelope_id: None, peer: None });
+    assert_eq!(send_times(&bench), [0, 10]);
+}
+
+#[test]
+fn what_expires_while_the_machine_sleeps_is_not_sent_when_it_wakes() {
+    let mut bench = Bench::new(&[("tcp", direct()), ("relay", relay())]);
+    let sent = bench.submit(Outgoing { ttl_seconds: 60, ..message(1) }).remove(0);
+    bench.mono += secs(3_600);
+    assert_eq!(bench.fail(&sent, ReasonKind::Unreachable), []);
+    assert_eq!(bench.states(id(1)).last().unwrap(), "expired");
+    assert!(bench.forgotten(id(1)));
+}
+
+#[test]
 fn absurd_times_and_sizes_are_survived() {
     let huge = Capabilities { max_frame: usize::MAX, ..direct() };
     let mut bench = Bench::new(&[("tcp", huge)]);
