@@ -25,6 +25,9 @@ impl Target {
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Figure {
     name: String,
+    /// What it is of, where the same is measured of several things: these make a table of their own, with a column each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    of: Option<&'static str>,
     /// None when it could not be measured; then `note` says why.
     value: Option<f64>,
     unit: &'static str,
@@ -38,12 +41,12 @@ pub(crate) struct Figure {
 
 impl Figure {
     pub(crate) fn new(name: impl Into<String>, value: f64, unit: &'static str) -> Self {
-        Self { name: name.into(), value: Some(value), unit, target: None, met: None, note: String::new() }
+        Self { name: name.into(), of: None, value: Some(value), unit, target: None, met: None, note: String::new() }
     }
 
     pub(crate) fn not_measured(name: impl Into<String>, why: impl fmt::Display) -> Self {
         let note = format!("not measured: {why}");
-        Self { name: name.into(), value: None, unit: "", target: None, met: None, note }
+        Self { name: name.into(), of: None, value: None, unit: "", target: None, met: None, note }
     }
 
     /// A share of a reference, in percent.
@@ -63,9 +66,18 @@ impl Figure {
         self.held_to(Target::AtMost(most))
     }
 
+    fn shown(&self) -> String {
+        self.value.map_or_else(|| "–".to_owned(), |value| format!("{} {}", rounded(value), self.unit))
+    }
+
     fn held_to(mut self, target: Target) -> Self {
         self.target = Some(target);
         self.met = self.value.map(|value| target.is_met(value));
+        self
+    }
+
+    pub(crate) fn of(mut self, thing: &'static str) -> Self {
+        self.of = Some(thing);
         self
     }
 
@@ -117,8 +129,9 @@ impl fmt::Display for Table {
         writeln!(f, "skcomm-tui {} on {}, load {}\n", self.version, self.machine, self.load_before)?;
         writeln!(f, "| section | what | figure | target | |")?;
         writeln!(f, "|---|---|---:|---:|---|")?;
-        for (section, figure) in self.sections.iter().flat_map(|(name, all)| all.iter().map(move |one| (name, one))) {
-            let value = figure.value.map_or_else(String::new, |value| format!("{} {}", rounded(value), figure.unit));
+        let all = self.sections.iter().flat_map(|(name, all)| all.iter().map(move |one| (name, one)));
+        for (section, figure) in all.filter(|(_, figure)| figure.of.is_none()) {
+            let value = figure.shown();
             let target = match figure.target {
                 Some(Target::AtLeast(least)) => format!("≥ {} {}", rounded(least), figure.unit),
                 Some(Target::AtMost(most)) => format!("≤ {} {}", rounded(most), figure.unit),
@@ -132,8 +145,41 @@ impl fmt::Display for Table {
             let remark = [verdict, &figure.note].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>();
             writeln!(f, "| {section} | {} | {value} | {target} | {} |", figure.name, remark.join("; "))?;
         }
-        Ok(())
+        self.sections.iter().try_for_each(|(section, figures)| compare(f, section, figures))
     }
+}
+
+/// The figures that say what they are of: a line for each name, a column for each thing, and the notes below.
+fn compare(f: &mut fmt::Formatter<'_>, section: &str, figures: &[Figure]) -> fmt::Result {
+    let mut things: Vec<&str> = Vec::new();
+    let mut names: Vec<&str> = Vec::new();
+    for (thing, figure) in figures.iter().filter_map(|figure| Some((figure.of?, figure))) {
+        if !things.contains(&thing) {
+            things.push(thing);
+        }
+        if !names.contains(&figure.name.as_str()) {
+            names.push(&figure.name);
+        }
+    }
+    if things.is_empty() {
+        return Ok(());
+    }
+    writeln!(f, "\n| {section} | {} |", things.join(" | "))?;
+    writeln!(f, "|---|{}", "---:|".repeat(things.len()))?;
+    for name in names {
+        let cell = |thing: &&str| {
+            let found = figures.iter().find(|figure| figure.of == Some(*thing) && figure.name == name);
+            found.map_or_else(|| "–".to_owned(), Figure::shown)
+        };
+        writeln!(f, "| {name} | {} |", things.iter().map(cell).collect::<Vec<_>>().join(" | "))?;
+    }
+    writeln!(f)?;
+    for (thing, figure) in figures.iter().filter_map(|figure| Some((figure.of?, figure))) {
+        if !figure.note.is_empty() {
+            writeln!(f, "- {thing}, {}: {}", figure.name, figure.note)?;
+        }
+    }
+    Ok(())
 }
 
 fn rounded(value: f64) -> String {

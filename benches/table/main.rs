@@ -3,7 +3,8 @@
 //! because this table is made on shared and noisy machines. `docs/benchmarks.md` explains each line.
 //!
 //! `SKCOMM_BENCH_JSON` names the JSON file, `SKCOMM_BENCH_STORE` the number of messages in the large store,
-//! `SKCOMM_BENCH_CLIENTS` the idle clients of the relay, `SKCOMM_BENCH_SIM_MESSAGES` and `SKCOMM_BENCH_SIM_SEED` the
+//! `SKCOMM_BENCH_CLIENTS` the idle clients of the relay, `SKCOMM_BENCH_NETWORKS` the transports of the section `networks`
+//! (a list with commas), `SKCOMM_BENCH_SIM_MESSAGES` and `SKCOMM_BENCH_SIM_SEED` the
 //! simulated world.
 #![allow(
     missing_docs,
@@ -17,10 +18,17 @@
 
 mod crypto;
 mod figures;
+#[path = "../../tests/it/gate.rs"]
+#[allow(dead_code, reason = "the tests use more of it")]
+mod gate;
+mod networks;
 mod paths;
 mod process;
 mod router;
 mod screen;
+#[path = "../../tests/servers/mod.rs"]
+#[allow(dead_code, reason = "the tests use more of it")]
+mod servers;
 mod sim;
 #[path = "../../tests/sim/mod.rs"]
 #[allow(dead_code, reason = "the tests use more of it")]
@@ -42,8 +50,7 @@ const SECTIONS: &[Section] = &[
     ("tcp", paths::tcp),
     ("file", paths::file),
     ("relay", paths::relay),
-    #[cfg(feature = "nostr")]
-    ("nostr", paths::nostr),
+    ("networks", networks::measure),
     ("router", router::measure),
     ("sim", sim::measure),
     ("wire", wire::measure),

@@ -35,9 +35,6 @@ use tokio_tungstenite::{
     },
 };
 
-#[cfg(feature = "nostr")]
-use skcomm_tui::node::Reply;
-
 use crate::{
     crypto,
     figures::{Figure, median, percentile},
@@ -52,16 +49,17 @@ const TURNS: usize = 5;
 /// … and the bare cryptography takes so long in each.
 const TURN: Duration = Duration::from_millis(700);
 /// No run takes longer.
-const LIMIT: Duration = Duration::from_secs(40);
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// What a run came to.
 pub(crate) struct Run {
-    per_second: f64,
-    cpu_us: f64,
+    pub(crate) per_second: f64,
+    /// Processor time of this process a message.
+    pub(crate) cpu_us: f64,
     /// Envelopes that the recipient answered with.
     answers: u64,
     /// From send to delivered, for each message.
-    took: Vec<Duration>,
+    pub(crate) took: Vec<Duration>,
 }
 
 /// Sends so many messages from one node to the other, `at_once` of them under way, and waits until all are delivered.
@@ -112,7 +110,7 @@ pub(crate) async fn exchange(from: &Inhabitant, to: &Inhabitant, content: &str, 
     Run { per_second, cpu_us, answers: to.sent().await - answered, took }
 }
 
-fn request(to: &str, content: String, envelope_id: EnvelopeId) -> SendRequest {
+pub(crate) fn request(to: &str, content: String, envelope_id: EnvelopeId) -> SendRequest {
     SendRequest { to: to.to_owned(), content, envelope_id: Some(envelope_id), ..SendRequest::default() }
 }
 
@@ -207,94 +205,6 @@ pub(crate) fn file() -> Vec<Figure> {
         bob.stop().await;
         figures
     })
-}
-
-/// Over nostr-relay, whose speed is that of Python and SQLite.
-#[cfg(feature = "nostr")]
-pub(crate) fn nostr() -> Vec<Figure> {
-    let Some(python) = std::env::var_os("SKCOMM_TEST_NOSTR").map(std::path::PathBuf::from) else {
-        eprintln!("SKIPPED: nostr: SKCOMM_TEST_NOSTR names no Python with nostr-relay; tests/run --bench installs it");
-        return vec![Figure::not_measured("everything", "nostr-relay is not installed")];
-    };
-    runtime().block_on(async {
-        let dir = tempfile::tempdir().unwrap();
-        let (relay, port) = start_nostr_relay(&python, dir.path()).await;
-        let url = format!("ws://127.0.0.1:{port}/");
-        let config = || TransportConfig::new("nostr").with("relays", vec![url.clone()]);
-        let mut alice = Inhabitant::start("alice", Some(("nostr", config())));
-        let mut bob = Inhabitant::start("bob", Some(("nostr", config())));
-        alice.befriend(&bob, "nostr", bob.address("nostr").await).await;
-        bob.befriend(&alice, "nostr", alice.address("nostr").await).await;
-        let counts = Counts { warm: 8, alone: 50, busy: 250 };
-        let mut figures = measure(&alice, &bob, counts, "nostr, one relay on the loopback", false).await;
-        figures.push(bytes_out(&alice, "bob", "nostr").await);
-        alice.stop().await;
-        bob.stop().await;
-        drop(relay);
-        figures
-    })
-}
-
-/// Bytes that a message of 100 takes on its way out, all layers included but those below the WebSocket.
-#[cfg(feature = "nostr")]
-async fn bytes_out(from: &Inhabitant, to: &str, transport: &str) -> Figure {
-    const MESSAGES: u64 = 20;
-    let sent = || async {
-        let Reply::Transports(all) = from.handle().call(Command::Transports).await.unwrap() else { panic!() };
-        all.into_iter().find(|t| t.transport.as_str() == transport).map(|t| t.bytes_out).unwrap()
-    };
-    let before = sent().await;
-    for _ in 0..MESSAGES {
-        let mut events = from.handle().subscribe();
-        let envelope_id = EnvelopeId::from_random(rand::random());
-        from.handle().call(Command::Send(request(to, text(100, 1), envelope_id))).await.unwrap();
-        loop {
-            if let Event::State { envelope_id: id, state: MessageState::Delivered { .. }, .. } =
-                events.next().await.expect("the node runs")
-                && id == envelope_id
-            {
-                break;
-            }
-        }
-    }
-    let each = (sent().await - before) as f64 / MESSAGES as f64;
-    Figure::new("bytes on the wire for a message of 100", each, "bytes")
-}
-
-/// A relay that is killed when it is dropped.
-#[cfg(feature = "nostr")]
-struct NostrRelay(std::process::Child);
-
-#[cfg(feature = "nostr")]
-impl Drop for NostrRelay {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-#[cfg(feature = "nostr")]
-async fn start_nostr_relay(python: &Path, folder: &Path) -> (NostrRelay, u16) {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let config = format!(
-        "storage:\n  sqlalchemy.url: sqlite+aiosqlite:///{}/events.sqlite3\n  validators:\n    \
-         - nostr_relay.validators.is_not_too_large\n    - nostr_relay.validators.is_signed\n\
-         gunicorn:\n  bind: 127.0.0.1:{port}\n  workers: 1\n  loglevel: warning\n\
-         max_event_size: 65536\nmax_limit: 1000\n",
-        folder.display()
-    );
-    std::fs::write(folder.join("config.yaml"), config).unwrap();
-    let mut command = std::process::Command::new(python.with_file_name("nostr-relay"));
-    command.arg("-c").arg(folder.join("config.yaml")).args(["serve", "--use-uvicorn"]).current_dir(folder);
-    let silent = std::process::Stdio::null;
-    let child = command.stdin(silent()).stdout(silent()).stderr(silent()).spawn().unwrap();
-    let begun = Instant::now();
-    while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
-        assert!(begun.elapsed() < LIMIT, "the relay does not start");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    (NostrRelay(child), port)
 }
 
 /// What the disk allows: 4 KiB appended to a file and synced, twice, as sender and recipient must one after the other.

@@ -187,7 +187,7 @@ async fn forward(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unp
 }
 
 /// Waits until all files in the mailboxes of `folder` have been put into the archive.
-async fn settled(folder: &Path) {
+pub(crate) async fn settled(folder: &Path) {
     let begun = Instant::now();
     let waiting = || {
         let mailboxes = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());

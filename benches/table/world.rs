@@ -50,9 +50,16 @@ pub(crate) struct Inhabitant {
 
 impl Inhabitant {
     pub(crate) fn start(name: &'static str, transport: Option<(&str, TransportConfig)>) -> Self {
+        Self::start_with(name, transport)
+    }
+
+    pub(crate) fn start_with<'a>(
+        name: &'static str,
+        transports: impl IntoIterator<Item = (&'a str, TransportConfig)>,
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::at(dir.path().join("home"));
-        let named: Vec<_> = transport.into_iter().map(|(id, config)| (id.parse().unwrap(), config)).collect();
+        let named: Vec<_> = transports.into_iter().map(|(id, config)| (id.parse().unwrap(), config)).collect();
         let identity = NewIdentity { name: name.to_owned(), email: None, fqid: None };
         let secret = create_identity(&home, &identity, None, &named).unwrap();
         let certificate = secret.certificate().armored();

@@ -1,5 +1,5 @@
-//! What stands in a test between a node and the world: a gate that can be shut, or swallow everything; and a black hole
-//! that speaks the tcp transport's protocol, takes every envelope, and delivers none.
+//! What stands in a test between a node and the world: a gate that can be shut, or swallow everything, and that counts
+//! what it lets through; and a black hole that speaks the tcp transport's protocol, takes every envelope, and delivers none.
 
 use std::{
     net::SocketAddr,
@@ -35,6 +35,7 @@ pub(crate) enum Passage {
 pub(crate) struct Gate {
     address: SocketAddr,
     passage: watch::Sender<Passage>,
+    passed: Arc<AtomicU64>,
     task: JoinHandle<()>,
 }
 
@@ -44,12 +45,14 @@ impl Gate {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (passage, seen) = watch::channel(Passage::Open);
+        let passed = Arc::new(AtomicU64::new(0));
+        let count = passed.clone();
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(pass(stream, upstream, seen.clone()));
+                tokio::spawn(pass(stream, upstream, seen.clone(), count.clone()));
             }
         });
-        Self { address, passage, task }
+        Self { address, passage, passed, task }
     }
 
     /// Where it stands.
@@ -61,6 +64,12 @@ impl Gate {
     pub(crate) fn set(&self, passage: Passage) {
         self.passage.send_replace(passage);
     }
+
+    /// Bytes that went through, in either direction, since it was built.
+    #[allow(dead_code, reason = "the bench table's")]
+    pub(crate) fn passed(&self) -> u64 {
+        self.passed.load(Ordering::Relaxed)
+    }
 }
 
 impl Drop for Gate {
@@ -69,7 +78,7 @@ impl Drop for Gate {
     }
 }
 
-async fn pass(near: TcpStream, target: SocketAddr, mut passage: watch::Receiver<Passage>) {
+async fn pass(near: TcpStream, target: SocketAddr, mut passage: watch::Receiver<Passage>, count: Arc<AtomicU64>) {
     let now = *passage.borrow_and_update();
     let far = match now {
         Passage::Shut => return,
@@ -85,12 +94,12 @@ async fn pass(near: TcpStream, target: SocketAddr, mut passage: watch::Receiver<
             let (far_in, far_out) = far.into_split();
             // When one direction ends so does the other: a half of a connection is of no use to anybody here.
             tokio::select! {
-                () = pump(near_in, Some(far_out), passage.clone()) => {}
-                () = pump(far_in, Some(near_out), passage) => {}
+                () = pump(near_in, Some(far_out), passage.clone(), &count) => {}
+                () = pump(far_in, Some(near_out), passage, &count) => {}
             }
         }
         None => {
-            pump(near_in, None, passage).await;
+            pump(near_in, None, passage, &count).await;
             drop(near_out);
         }
     }
@@ -102,6 +111,7 @@ async fn pump(
     mut from: tokio::net::tcp::OwnedReadHalf,
     mut to: Option<tokio::net::tcp::OwnedWriteHalf>,
     mut passage: watch::Receiver<Passage>,
+    passed: &AtomicU64,
 ) {
     let mut swallowed = to.is_none();
     let mut buffer = vec![0; 16 * 1024];
@@ -118,6 +128,7 @@ async fn pump(
                 match &mut to {
                     Some(to) if *passage.borrow() == Passage::Open => {
                         if to.write_all(&buffer[..count]).await.is_err() { return; }
+                        passed.fetch_add(count as u64, Ordering::Relaxed);
                     }
                     _ => swallowed = true,
                 }

@@ -30,6 +30,7 @@ mod pressure;
 #[cfg(feature = "nats")]
 mod relay_store;
 mod screen;
+#[path = "../servers/mod.rs"]
 #[allow(dead_code, reason = "who uses what depends on the transports that are built in")]
 mod servers;
 #[path = "../sim/mod.rs"]

@@ -110,7 +110,7 @@ async fn networks() -> Vec<Network> {
     #[allow(unused_mut, reason = "a build without networks adds none")]
     let mut all = Vec::new();
     #[cfg(feature = "nats")]
-    if let Some(nats) = crate::nats::Nats::start("").await {
+    if let Some(nats) = crate::servers::nats::Nats::start("").await {
         let gate = Gate::before(nats.socket()).await;
         let transport = nats.config().with("servers", format!("nats://{}", gate.address()));
         let transports = [transport.clone(), transport];
@@ -118,15 +118,14 @@ async fn networks() -> Vec<Network> {
         all.push(Network { id: "nats", gate, transports, routes, process: Box::new(nats) });
     }
     #[cfg(feature = "nostr")]
-    if let Some(relay) = crate::nostr::real::Relay::start().await {
+    if let Some(relay) = crate::servers::nostr::Relay::start().await {
         let gate = Gate::before(relay.socket()).await;
         let transport = crate::nostr::nostr(&[format!("ws://{}/", gate.address())]);
         let transports = [transport.clone(), transport];
         all.push(Network { id: "nostr", gate, transports, routes: None, process: Box::new(relay) });
     }
     #[cfg(feature = "matrix")]
-    if let Some(server) = crate::matrix::homeserver::Homeserver::start("{per_second: 10000, burst_count: 10000}").await
-    {
+    if let Some(server) = crate::servers::matrix::Homeserver::start("{per_second: 10000, burst_count: 10000}").await {
         let gate = Gate::before(server.socket()).await;
         let users = [server.user("soak-a").await, server.user("soak-b").await];
         let transports = users

@@ -1,7 +1,6 @@
 //! Nodes over Matrix, against a real Synapse; and matrix-nio, an independent client, in the same encrypted room.
 
 mod carrier;
-pub(crate) mod homeserver;
 
 use std::process::Stdio;
 
@@ -14,11 +13,11 @@ use skcomm_tui::{
 };
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
-use self::{
-    carrier::Carrier,
-    homeserver::{Homeserver, shared},
+use self::carrier::Carrier;
+use crate::{
+    servers::matrix::{self as homeserver, Homeserver, shared},
+    support::{LIMIT, TestNode, until},
 };
-use crate::support::{LIMIT, TestNode, until};
 
 /// Rooms of ours have this type.
 const ROOM_TYPE: &str = "skcomm.direct";

@@ -3,7 +3,7 @@
 
 mod fake;
 mod hostile;
-pub(crate) mod real;
+mod real;
 
 use skcomm_tui::{
     delivery::{AttemptOutcome, AttemptRecord, Reason},

@@ -6,65 +6,12 @@ use skcomm_tui::{
     delivery::{MessageState, ReasonKind},
     transport::TransportState,
 };
-use tempfile::TempDir;
 
 use super::{attempts, befriend, failure, node, pair, up, wait_for_state};
 use crate::{
-    servers::{Server, free_port, program},
+    servers::nostr::Relay,
     support::{TestNode, until},
 };
-
-/// A relay with a database of its own, which can be killed and started again.
-pub(crate) struct Relay {
-    python: std::path::PathBuf,
-    folder: TempDir,
-    port: u16,
-    server: Option<Server>,
-}
-
-impl Relay {
-    /// None where it is not installed.
-    pub(crate) async fn start() -> Option<Self> {
-        let python = program("NOSTR")?;
-        let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
-        let database = folder.path().join("events.sqlite3").display().to_string();
-        let config = format!(
-            "storage:\n  sqlalchemy.url: sqlite+aiosqlite:///{database}\n  validators:\n    \
-             - nostr_relay.validators.is_not_too_large\n    - nostr_relay.validators.is_signed\n\
-             gunicorn:\n  bind: 127.0.0.1:{port}\n  workers: 1\n  loglevel: warning\n\
-             max_event_size: 65536\nmax_limit: 100\n"
-        );
-        std::fs::write(folder.path().join("config.yaml"), config).unwrap();
-        let mut relay = Self { python, folder, port, server: None };
-        relay.revive().await;
-        Some(relay)
-    }
-
-    async fn revive(&mut self) {
-        let program = self.python.parent().map(|bin| bin.join("nostr-relay")).unwrap();
-        let mut command = std::process::Command::new(program);
-        command.arg("-c").arg(self.folder.path().join("config.yaml")).args(["serve", "--use-uvicorn"]);
-        command.current_dir(self.folder.path());
-        self.server = Some(Server::start(command, self.port).await);
-    }
-
-    fn kill(&mut self) {
-        self.server.take().expect("the relay runs").kill();
-    }
-
-    /// Where it listens.
-    pub(crate) fn socket(&self) -> std::net::SocketAddr {
-        std::net::SocketAddr::from(([127, 0, 0, 1], self.port))
-    }
-
-    fn address(&self) -> String {
-        format!("ws://127.0.0.1:{}/", self.port)
-    }
-
-    fn database(&self) -> Vec<u8> {
-        read_all(self.folder.path())
-    }
-}
 
 fn read_all(folder: &Path) -> Vec<u8> {
     let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
@@ -89,7 +36,7 @@ async fn messages_and_acks_go_both_ways_and_tell_the_relay_no_names() {
     }
     assert_eq!(bob.received().await.len(), 5);
     assert_eq!(alice.received().await.len(), 5);
-    let kept = relay.database();
+    let kept = read_all(relay.folder());
     let holds = |what: &str| kept.windows(what.len()).any(|window| window.eq_ignore_ascii_case(what.as_bytes()));
     assert!(holds("skcomm-openpgp"), "it is the right file");
     assert!(!holds("to bob"));

@@ -1,7 +1,24 @@
-//! Real servers that some tests need. `tests/run` installs them (`tests/servers/NAME.sh`) and names each one's program
-//! in `SKCOMM_TEST_NAME`; a test that misses its server says so loudly.
+//! Real servers that some tests and figures need. `tests/run` installs them (`tests/servers/NAME.sh`) and names each one's
+//! program in `SKCOMM_TEST_NAME`; who misses its server says so loudly.
+//!
+//! The integration tests and the bench table share it.
 
-use std::{io::Write as _, path::PathBuf};
+#[cfg(feature = "matrix")]
+pub(crate) mod matrix;
+#[cfg(feature = "nats")]
+pub(crate) mod nats;
+#[cfg(feature = "nostr")]
+pub(crate) mod nostr;
+
+use std::{
+    io::Write as _,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+/// How long a server may take to start.
+const STARTED_WITHIN: Duration = Duration::from_secs(30);
 
 /// The program of the server `name` (`NATS`, `NOSTR`, ...), or none, said so that nobody takes it for a pass.
 pub(crate) fn program(name: &str) -> Option<PathBuf> {
@@ -11,7 +28,7 @@ pub(crate) fn program(name: &str) -> Option<PathBuf> {
         // Past the capture of the test harness, which keeps to itself what passing tests print.
         let _ = writeln!(
             std::io::stderr(),
-            "SKIPPED: a test against {name}: {variable} names no program; tests/run installs it"
+            "SKIPPED: what needs {name}: {variable} names no program; tests/run installs it"
         );
     }
     found
@@ -23,18 +40,17 @@ pub(crate) fn free_port() -> u16 {
 }
 
 /// A running server, killed when dropped.
-pub(crate) struct Server(std::process::Child);
+pub(crate) struct Server(Child);
 
 impl Server {
     /// Starts `command` and waits until `port` of the loopback answers.
-    pub(crate) async fn start(mut command: std::process::Command, port: u16) -> Self {
-        use std::process::Stdio;
+    pub(crate) async fn start(mut command: Command, port: u16) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let server = Self(command.spawn().unwrap());
-        crate::support::until("the server answers", || async {
-            tokio::net::TcpStream::connect(("127.0.0.1", port)).await.ok()
-        })
-        .await;
+        let (server, begun) = (Self(command.spawn().unwrap()), Instant::now());
+        while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+            assert!(begun.elapsed() < STARTED_WITHIN, "waited in vain: the server answers on port {port}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         server
     }
 

@@ -12,7 +12,7 @@ use skcomm_tui::transport::registry::TransportConfig;
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 
-use crate::servers::{Server, free_port, program};
+use super::{Server, free_port, program};
 
 pub(crate) const PASSWORD: &str = "a password for tests";
 
