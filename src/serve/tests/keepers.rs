@@ -3,6 +3,8 @@
 
 use tokio::sync::{Semaphore, mpsc};
 
+#[cfg(feature = "nats")]
+use super::nats_server::NatsServer;
 use super::*;
 use crate::{
     serve::{
@@ -20,7 +22,7 @@ use crate::{
 pub(super) enum Place {
     Disk(tempfile::TempDir),
     #[cfg(feature = "nats")]
-    JetStream(super::nats_server::NatsServer),
+    JetStream(NatsServer),
 }
 
 /// A keeper in use.
@@ -32,9 +34,9 @@ pub(super) struct Bed {
 
 impl Place {
     async fn all() -> Vec<Self> {
-        let mut all = vec![Self::Disk(tempfile::tempdir().unwrap())];
+        let all = vec![Self::Disk(tempfile::tempdir().unwrap())];
         #[cfg(feature = "nats")]
-        all.extend(super::nats_server::NatsServer::start("").await.map(Self::JetStream));
+        let all = all.into_iter().chain(NatsServer::start("").await.map(Self::JetStream)).collect();
         all
     }
 
