@@ -68,13 +68,25 @@ impl Store {
     ) -> Result<u64, StoreError> {
         check(record)?;
         let mut writing = self.writing();
-        let (peer, id) = (&record.conversation.peer, &record.envelope_id);
-        if self.id_entry(peer, id)?.is_some() || self.outgoing(id)?.is_some() {
-            return Err(StoreError::Exists(*id));
+        if self.is_used(&record.conversation.peer, &record.envelope_id)? {
+            return Err(StoreError::Exists(record.envelope_id));
         }
         let mut batch = Batch::default();
-        self.put_outbox(&mut batch, entry, envelope)?;
+        self.add_outbox(&mut batch, entry, envelope)?;
         Ok(self.place(&mut writing, record, &mut batch)?.0)
+    }
+
+    /// Whether we used the id before, with anybody, or `peer` did.
+    fn is_used(&self, peer: &Fingerprint, id: &EnvelopeId) -> Result<bool, StoreError> {
+        let with_peer = index_key(&self.vault.keys, peer, id);
+        let prefix = Table::Ids.key(&[&id_key(&self.vault.keys, id)]);
+        let end = after_prefix(&prefix).unwrap_or_default();
+        // One look at the index answers nearly always: nobody used it.
+        match self.vault.engine.scan(&prefix, &end, false).next().transpose()? {
+            None => Ok(false),
+            Some((key, _)) if *key == *with_peer.as_slice() => Ok(true),
+            Some(_) => Ok(self.id_entry(peer, id)?.is_some() || self.outgoing(id)?.is_some()),
+        }
     }
 
     /// Adds a message at its place to the batch, applies the batch and remembers the counters.
@@ -122,6 +134,10 @@ impl Store {
             let (first, end) = (slot << POSITION_BITS, (slot + 1) << POSITION_BITS);
             if first > writing.last_position {
                 return Ok(first);
+            }
+            // The newest of all is of this millisecond, as in any burst: nothing to look for.
+            if writing.last_position + 1 < end {
+                return Ok(writing.last_position + 1);
             }
             let (from, to) = (Table::Messages.key(&[&first.to_be_bytes()]), Table::Messages.key(&[&end.to_be_bytes()]));
             let taken = self.vault.engine.scan(&from, &to, true).next().transpose()?;
@@ -311,8 +327,8 @@ impl Store {
         Ok(true)
     }
 
-    /// Brings a message that was stored with [`Store::insert_outgoing`] up to date, all or nothing. Its state is taken as it
-    /// is: the delivery machine, which is told of the stored one at the start, lets none go back.
+    /// Brings a message that was stored with [`Store::insert_outgoing`] up to date, all or nothing. A state never goes back:
+    /// one of a lower rank than the stored one is left out, the rest of the progress is kept.
     ///
     /// # Errors
     /// When a value is too large or the store fails.
@@ -322,7 +338,9 @@ impl Store {
         for attempt in progress.attempts.values() {
             self.put_attempt(&mut batch, id, attempt)?;
         }
-        if let Some((state, retries)) = &progress.state {
+        if let Some((state, retries)) = &progress.state
+            && !self.would_go_back(progress.position, state)?
+        {
             // A message of ours came by no path.
             let standing = Standing::new(state, &[], *retries)?;
             self.put_standing(&mut batch, progress.position, &standing)?;
@@ -337,6 +355,18 @@ impl Store {
             self.drop_envelope(&mut batch, id)?;
         }
         Ok(self.vault.engine.apply(&batch)?)
+    }
+
+    /// Whether the message at `position` has a state of a higher rank than `state`. A message of which nothing is noted, or
+    /// nothing that can be read, has not: it was queued, or its state is written anew.
+    fn would_go_back(&self, position: u64, state: &MessageState) -> Result<bool, StoreError> {
+        match self.standing(&Table::Messages.key(&[&position.to_be_bytes()])) {
+            Ok(known) => {
+                Ok(known.and_then(|known| known.state().ok()).is_some_and(|known| state.rank() < known.rank()))
+            }
+            Err(ReadError::Value) => Ok(false),
+            Err(ReadError::Engine(error)) => Err(error.into()),
+        }
     }
 
     fn put_standing(&self, batch: &mut Batch, position: u64, standing: &Standing) -> Result<(), StoreError> {

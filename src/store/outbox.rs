@@ -40,6 +40,16 @@ impl Store {
         Ok(self.vault.engine.apply(&batch)?)
     }
 
+    /// As [`Store::put_outbox`], for an id that was never used: nothing older has to be looked for.
+    pub(super) fn add_outbox(&self, batch: &mut Batch, entry: &OutboxEntry, envelope: &[u8]) -> Result<(), StoreError> {
+        bound("an envelope", envelope.len(), limits::ENVELOPE_BYTES)?;
+        bound("the facts of an envelope", entry.facts.len(), FACTS_MAX)?;
+        let name = id_key(&self.vault.keys, &entry.envelope_id);
+        self.vault.put(batch, Table::Envelopes.key(&[&name]), envelope)?;
+        let stored = StoredOutbox::of(entry, envelope.len() as u64)?;
+        self.vault.put(batch, Table::Outbox.key(&[&name]), &encode("an outbox entry", &stored)?)
+    }
+
     pub(super) fn put_outbox(&self, batch: &mut Batch, entry: &OutboxEntry, envelope: &[u8]) -> Result<(), StoreError> {
         bound("an envelope", envelope.len(), limits::ENVELOPE_BYTES)?;
         let key = Table::Envelopes.key(&[&id_key(&self.vault.keys, &entry.envelope_id)]);

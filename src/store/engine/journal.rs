@@ -27,6 +27,8 @@ const SEGMENT_BYTES: u64 = 8 * 1024 * 1024;
 const RETAINED_BYTES: u64 = 64 * 1024 * 1024;
 /// Most bytes that may wait for a flush.
 const PENDING_MAX: usize = 256 * 1024 * 1024;
+/// Largest buffer kept for the next records.
+const SPARE_MAX: usize = 1024 * 1024;
 
 /// The journal of an open store.
 pub(super) struct Journal {
@@ -56,6 +58,8 @@ struct Files {
     mark: File,
     /// A sync failed: what is on the disk is not known any more.
     broken: bool,
+    /// An empty buffer for the next records: new memory, which the system has to wipe, costs more than the copying.
+    spare: Vec<u8>,
 }
 
 /// What reading the journal found.
@@ -129,6 +133,7 @@ impl Journal {
             durable: last,
             mark: mark.map_err(EngineError::Io)?,
             broken: false,
+            spare: Vec::new(),
         };
         Ok(Self {
             dir: dir.to_owned(),
@@ -162,11 +167,13 @@ impl Journal {
         if files.broken {
             return Err(EngineError::Io(io::Error::other("an earlier sync failed; open the store anew")));
         }
-        let (bytes, last) = {
+        let (mut bytes, last) = {
             let mut pending = locked(&self.pending);
-            (std::mem::take(&mut pending.bytes), pending.last)
+            let spare = std::mem::take(&mut files.spare);
+            (std::mem::replace(&mut pending.bytes, spare), pending.last)
         };
         if bytes.is_empty() {
+            files.spare = bytes;
             return Ok(());
         }
         if let Err(error) = files.append(&self.dir, &bytes) {
@@ -178,6 +185,10 @@ impl Journal {
         }
         files.durable = last;
         files.note(&self.key);
+        if bytes.capacity() <= SPARE_MAX {
+            bytes.clear();
+            files.spare = bytes;
+        }
         Ok(())
     }
 

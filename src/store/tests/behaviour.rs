@@ -108,7 +108,7 @@ fn an_id_claimed_by_another_peer_neither_blocks_nor_overwrites() {
 }
 
 #[test]
-fn progress_is_written_as_one() {
+fn progress_is_written_as_one_and_never_goes_back() {
     let dir = tempfile::tempdir().unwrap();
     let lumina = talk(1, "general");
     let accepted = MessageState::Accepted { via: path("tcp"), stored_by: None };
@@ -137,8 +137,15 @@ fn progress_is_written_as_one() {
         assert_eq!(store.outbox().unwrap()[0].state, accepted);
         assert_eq!(store.outbox_envelope(&id(1)).unwrap().as_deref(), Some(&b"sealed"[..]));
         let acked = line(1, AttemptOutcome::Acked { after_ms: 7 });
-        store.record_progress(&id(1), &progress(place, Some(&delivered), std::slice::from_ref(&acked), true)).unwrap();
-        assert_eq!(store.attempts(&id(1)).unwrap(), [acked]);
+        store.record_progress(&id(1), &progress(place, Some(&delivered), std::slice::from_ref(&acked), false)).unwrap();
+        // Another path reports late: its line of the ledger is kept, the state stays.
+        let late = line(2, AttemptOutcome::Accepted);
+        let told = progress(place, Some(&accepted), std::slice::from_ref(&late), false);
+        store.record_progress(&id(1), &told).unwrap();
+        assert_eq!(store.outgoing(&id(1)).unwrap().unwrap().1.state, delivered);
+        assert_eq!(store.outbox_entry(&id(1)).unwrap().unwrap().state, delivered);
+        assert_eq!(store.attempts(&id(1)).unwrap(), [acked.clone(), late]);
+        store.record_progress(&id(1), &progress(place, None, &[], true)).unwrap();
         assert_eq!(store.outbox_envelope(&id(1)).unwrap(), None);
     }
     let store = open(dir.path());
