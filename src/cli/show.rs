@@ -7,13 +7,14 @@ use super::{
     outcome::{CliError, Outcome},
 };
 use crate::{
-    delivery::{Breaker, MessageState, Reason},
+    delivery::{AttemptOutcome, AttemptRecord, Breaker, MessageState, Reason},
     node::{Message, Peer, TransportHealth},
     transport::TransportState,
     wire::Timestamp,
 };
 
-/// A message as one JSON object. `via`, `latency_ms` and `reason` are always there, null where they say nothing.
+/// A message as one JSON object. `via`, `latency_ms` and `reason` are always there, null where they say nothing;
+/// `attempts` where they were asked for.
 pub(super) fn message_json(message: &Message) -> Result<Value, CliError> {
     let mut object = match serde_json::to_value(message).map_err(|e| CliError::Output(e.into()))? {
         Value::Object(object) => object,
@@ -25,7 +26,49 @@ pub(super) fn message_json(message: &Message) -> Result<Value, CliError> {
     if message.incoming() {
         object["via"] = json!(message.paths.first());
     }
+    if let Some(attempts) = &message.attempts {
+        object["attempts"] = attempts.iter().map(attempt_json).collect();
+    }
     Ok(Value::Object(object))
+}
+
+/// A line of a message's ledger as a JSON object. All fields are always there, null where they say nothing.
+pub(super) fn attempt_json(attempt: &AttemptRecord) -> Value {
+    let (outcome, reason, ack_via) = match &attempt.outcome {
+        AttemptOutcome::Running => ("running", None, None),
+        AttemptOutcome::Accepted => ("accepted", None, None),
+        AttemptOutcome::Acked { ack_via, .. } => ("acked", None, ack_via.as_ref()),
+        AttemptOutcome::Silent { .. } => ("silent", None, None),
+        AttemptOutcome::Failed { reason } => ("failed", Some(reason), None),
+        AttemptOutcome::Cancelled => ("cancelled", None, None),
+    };
+    json!({
+        "number": attempt.number,
+        "via": attempt.via,
+        "started": attempt.started,
+        "ended": attempt.ended(),
+        "took_ms": attempt.took_ms,
+        "bytes": attempt.bytes,
+        "outcome": outcome,
+        "reason": reason,
+        "ack_via": ack_via,
+    })
+}
+
+/// A line of a message's ledger, in words.
+pub(super) fn attempt(attempt: &AttemptRecord) -> String {
+    let outcome = match &attempt.outcome {
+        AttemptOutcome::Running => "under way".to_owned(),
+        AttemptOutcome::Accepted => "accepted, no ack yet".to_owned(),
+        AttemptOutcome::Acked { after_ms, ack_via: Some(by) } => {
+            format!("delivered, ack after {after_ms} ms over {by}")
+        }
+        AttemptOutcome::Acked { after_ms, ack_via: None } => format!("delivered, ack after {after_ms} ms"),
+        AttemptOutcome::Silent { after_ms } => format!("accepted, but no ack within {after_ms} ms"),
+        AttemptOutcome::Failed { reason } => format!("failed: {reason}"),
+        AttemptOutcome::Cancelled => "cancelled".to_owned(),
+    };
+    format!("{}  #{} {}  {outcome}", time(attempt.started), attempt.number, attempt.via)
 }
 
 /// Writes one message.

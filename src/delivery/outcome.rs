@@ -123,7 +123,7 @@ impl Machine {
     pub(super) fn acked(&mut self, now: Now, id: EnvelopeId, via: Option<TransportId>, ack_via: TransportId) {
         let Some(peer) = self.messages.get(&id).map(|message| message.out.peer) else { return };
         self.heard(now, peer, &ack_via);
-        let arrived = self.credit(now, id, via.as_ref());
+        let arrived = self.credit(now, id, via.as_ref(), &ack_via);
         let Some(message) = self.messages.get(&id) else { return };
         let over = message.state.rank() >= 3;
         let latency_ms = self.since_first_attempt(now, id);
@@ -146,12 +146,13 @@ impl Machine {
         }
     }
 
-    /// Gives the path that brought an acked message its due. Returns the attempt (if it has not ended) and its path.
+    /// Gives the path that brought an acked message its due, and notes which one brought the ack. Returns the attempt (if it has not ended) and its path.
     fn credit(
         &mut self,
         now: Now,
         id: EnvelopeId,
         via: Option<&TransportId>,
+        ack_via: &TransportId,
     ) -> Option<(Option<AttemptId>, TransportId)> {
         let message = self.messages.get_mut(&id)?;
         let (number, line_via) = message.line_for_ack(via).map(|(record, _)| (record.number, record.via.clone()))?;
@@ -166,7 +167,7 @@ impl Machine {
             return Some((live, line_via));
         }
         let after = now.mono.saturating_sub(started);
-        record.outcome = AttemptOutcome::Acked { after_ms: millis(after) };
+        record.outcome = AttemptOutcome::Acked { after_ms: millis(after), ack_via: Some(ack_via.clone()) };
         let taken = std::time::Duration::from_millis(record.took_ms.unwrap_or(0));
         let record = record.clone();
         self.out.push(Action::Attempt { envelope_id: id, record });

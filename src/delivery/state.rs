@@ -127,6 +127,19 @@ pub struct AttemptRecord {
     pub outcome: AttemptOutcome,
 }
 
+impl AttemptRecord {
+    /// When it ended: with its failure, its ack, or when no ack was waited for any longer. None while it runs, or waits
+    /// for an ack.
+    pub fn ended(&self) -> Option<Timestamp> {
+        let after = match self.outcome {
+            AttemptOutcome::Running | AttemptOutcome::Accepted => return None,
+            AttemptOutcome::Acked { after_ms, .. } | AttemptOutcome::Silent { after_ms } => after_ms,
+            AttemptOutcome::Failed { .. } | AttemptOutcome::Cancelled => self.took_ms?,
+        };
+        Some(self.started.plus_ms(i64::try_from(after).unwrap_or(i64::MAX)))
+    }
+}
+
 /// How an attempt ended, or stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
@@ -139,6 +152,9 @@ pub enum AttemptOutcome {
     Acked {
         /// Milliseconds from the start of the attempt to the ack.
         after_ms: u64,
+        /// The path over which the ack came back; none in lines that were written before this was kept.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ack_via: Option<TransportId>,
     },
     /// Accepted, but no ack in time.
     Silent {
@@ -152,4 +168,40 @@ pub enum AttemptOutcome {
     },
     /// Stopped because another path was first or the user cancelled.
     Cancelled,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_without_the_path_of_its_ack_is_still_read() {
+        let before = r#"{"number":2,"via":"tcp","started":"2026-11-20T13:31:00.000Z","took_ms":3,"bytes":900,
+            "outcome":{"outcome":"acked","after_ms":212}}"#;
+        let line: AttemptRecord = serde_json::from_str(before).unwrap();
+        assert_eq!(line.outcome, AttemptOutcome::Acked { after_ms: 212, ack_via: None });
+        assert_eq!(line.ended(), Some(line.started.plus_ms(212)));
+        // And what is written without it is what such a version wrote.
+        let written: serde_json::Value = serde_json::to_value(&line).unwrap();
+        assert_eq!(written, serde_json::from_str::<serde_json::Value>(before).unwrap());
+        let told = AttemptOutcome::Acked { after_ms: 212, ack_via: Some("relay".parse().unwrap()) };
+        let line = AttemptRecord { outcome: told, ..line };
+        assert_eq!(serde_json::from_str::<AttemptRecord>(&serde_json::to_string(&line).unwrap()).unwrap(), line);
+    }
+
+    #[test]
+    fn an_attempt_ends_with_its_answer_or_with_the_patience_for_its_ack() {
+        let started = Timestamp::from_unix_ms(1_000);
+        let line = |outcome, took_ms| {
+            let via = "tcp".parse().unwrap();
+            AttemptRecord { number: 1, via, started, took_ms, bytes: 0, outcome }.ended().map(|at| at.ms_since(started))
+        };
+        let failed = AttemptOutcome::Failed { reason: Reason::new(super::super::ReasonKind::Timeout, "no answer") };
+        assert_eq!(line(AttemptOutcome::Running, None), None);
+        assert_eq!(line(AttemptOutcome::Accepted, Some(2)), None);
+        assert_eq!(line(AttemptOutcome::Silent { after_ms: 40 }, Some(2)), Some(40));
+        assert_eq!(line(AttemptOutcome::Acked { after_ms: 30, ack_via: None }, Some(2)), Some(30));
+        assert_eq!(line(failed, Some(5)), Some(5));
+        assert_eq!(line(AttemptOutcome::Cancelled, Some(6)), Some(6));
+    }
 }

@@ -241,12 +241,7 @@ impl Core {
                 Ok(messages) => messages,
                 Err(error) => return answer.give(Err(error)),
             };
-            // The machine knows the present state; the store may be a moment behind.
-            for message in &mut messages {
-                if let Some(state) = core.machine.state(&message.envelope_id) {
-                    message.state = state.clone();
-                }
-            }
+            messages.iter_mut().for_each(|message| core.bring_up_to_date(message));
             messages.retain(|message| !message.state.is_final());
             messages.extend(held);
             messages.sort_by_key(|message| message.timestamp);
@@ -267,7 +262,17 @@ impl Core {
                 },
             },
         };
-        self.query(answer, move |q| q.history(key, &query));
+        if !query.attempts {
+            return self.query(answer, move |q| q.history(key, &query).map(Reply::Messages));
+        }
+        let queries = self.queries();
+        let reading = tokio::task::spawn_blocking(move || queries.history(key, &query));
+        self.later(reading, move |core, read| {
+            answer.give(flat(read).map(|mut messages| {
+                messages.iter_mut().for_each(|message| core.bring_up_to_date(message));
+                Reply::Messages(messages)
+            }));
+        });
     }
 
     fn trace(&self, envelope_id: EnvelopeId, answer: Answer) {
@@ -275,13 +280,9 @@ impl Core {
         let reading = tokio::task::spawn_blocking(move || queries.trace(envelope_id));
         self.later(reading, move |core, read| {
             answer.give(flat(read).map(|(mut trace, waiting)| {
-                // The machine knows the present state; the store may be a moment behind.
-                if !trace.message.incoming()
-                    && let Some(state) = core.machine.state(&envelope_id)
-                {
-                    trace.message.state = state.clone();
-                    trace.attempts = core.machine.attempts(&envelope_id).to_vec();
-                }
+                trace.message.attempts = Some(trace.attempts);
+                core.bring_up_to_date(&mut trace.message);
+                trace.attempts = trace.message.attempts.take().unwrap_or_default();
                 trace.plan = match waiting.filter(|_| !trace.message.state.is_final()) {
                     Some(entry) => Some(core.plan_of(&entry)),
                     None => core.ledger.plan(&envelope_id).cloned(),

@@ -88,6 +88,7 @@ impl HeldDraft {
             position: 0,
             state: MessageState::Held { reason: reason(&self.peer) },
             paths: Vec::new(),
+            attempts: None,
             urgency: request.urgency.unwrap_or_default(),
             mode: request.mode.unwrap_or_default(),
             late: false,

@@ -3,7 +3,7 @@
 
 use super::{Event, core::Core};
 use crate::{
-    delivery::{AttemptRecord, Input, MessageState, TransportId},
+    delivery::{AttemptOutcome, AttemptRecord, Input, MessageState, TransportId},
     store::{CrashPoint, Store, StoreError},
     wire::{AckItem, Conversation, EnvelopeId, Fingerprint, Timestamp},
 };
@@ -11,7 +11,8 @@ use crate::{
 /// What a peer told of one of our messages.
 #[derive(Clone, Debug)]
 enum Told {
-    Acked,
+    /// It has it; with the number of the attempt that brought it, where the ack says so.
+    Acked(Option<u32>),
     Read(Timestamp),
 }
 
@@ -20,10 +21,18 @@ struct Late {
     peer: Fingerprint,
     id: EnvelopeId,
     told: Told,
-    /// The transports of the kind the peer named, and the one its word came by.
-    named: Vec<TransportId>,
+    /// The transports of the kind the peer named; none when it named no kind.
+    named: Option<Vec<TransportId>>,
+    /// The one its word came by.
     via: TransportId,
     now: Timestamp,
+}
+
+/// What such a word changed.
+#[derive(Default)]
+struct Applied {
+    state: Option<(Conversation, MessageState)>,
+    line: Option<AttemptRecord>,
 }
 
 impl Core {
@@ -36,7 +45,7 @@ impl Core {
             let named = self.path_named(ack);
             self.drive(Input::Acked { envelope_id: id, via: named, ack_via: via.clone() });
         } else {
-            self.late(peer, id, Told::Acked, ack.via.as_deref(), via);
+            self.late(peer, id, Told::Acked(attempt_named(ack)), ack.via.as_deref(), via);
         }
     }
 
@@ -49,25 +58,28 @@ impl Core {
         }
     }
 
-    /// Which of our paths the recipient means: it names the kind, and by the retry count the attempt. Where the two do
-    /// not fit together the latest attempt of that kind is meant.
+    /// Which of our paths the recipient means.
     fn path_named(&self, ack: &AckItem) -> Option<TransportId> {
         let kind = ack.via.as_deref()?;
-        let fits = |attempt: &&AttemptRecord| self.paths.kind(&attempt.via) == Some(kind);
-        let attempts = || self.machine.attempts(&ack.envelope_id).iter().rev().filter(fits);
-        let number = ack.retry_count.and_then(|count| count.checked_add(1));
-        let meant = attempts().find(|attempt| Some(attempt.number) == number).or_else(|| attempts().next())?;
+        let attempts = self.machine.attempts(&ack.envelope_id);
+        let meant = meant(attempts, attempt_named(ack), |via| self.paths.kind(via) == Some(kind))?;
         Some(meant.via.clone())
     }
 
     fn late(&self, peer: Fingerprint, id: EnvelopeId, told: Told, named: Option<&str>, via: &TransportId) {
-        let named = named.map(|kind| self.paths.all_of_kind(kind)).unwrap_or_default();
+        let named = named.map(|kind| self.paths.all_of_kind(kind));
         let late = Late { peer, id, told, named, via: via.clone(), now: self.clock.now().wall };
         self.write(
             move |store| late.apply(store),
             move |core, applied| match applied {
-                Ok(Some((conversation, state))) => core.emit(Event::State { envelope_id: id, conversation, state }),
-                Ok(None) => {}
+                Ok(Applied { state, line }) => {
+                    if let Some(attempt) = line {
+                        core.emit(Event::Attempt { envelope_id: id, attempt });
+                    }
+                    if let Some((conversation, state)) = state {
+                        core.emit(Event::State { envelope_id: id, conversation, state });
+                    }
+                }
                 Err(error) => core.storage_failed("a state", &error),
             },
         );
@@ -75,25 +87,67 @@ impl Core {
 }
 
 impl Late {
-    /// Brings what is stored up to date; the new state, if it changed anything.
-    fn apply(&self, store: &Store) -> Result<Option<(Conversation, MessageState)>, StoreError> {
+    /// Brings what is stored up to date.
+    fn apply(&self, store: &Store) -> Result<Applied, StoreError> {
         let found = store.message_with(&self.peer, &self.id)?.filter(|(_, record)| !record.incoming);
-        let Some((_, record)) = found else { return Ok(None) };
+        let Some((_, record)) = found else { return Ok(Applied::default()) };
         let attempts = store.attempts(&self.id)?;
-        let mut used = attempts.iter().rev().map(|attempt| &attempt.via);
-        let via = used.find(|via| self.named.contains(via)).unwrap_or(&self.via);
+        let brought = self.brought(&attempts);
+        let via = brought.map_or(&self.via, |attempt| &attempt.via);
         let waited = attempts.first().map_or(0, |first| self.now.ms_since(first.started));
         let latency_ms = u64::try_from(waited).unwrap_or(0);
-        let state = match self.told {
-            Told::Acked => record.state.after_ack(via, latency_ms),
-            Told::Read(at) => record.state.after_read(via, latency_ms, at),
+        let (state, line) = match self.told {
+            Told::Acked(_) => (record.state.after_ack(via, latency_ms), brought.and_then(|line| self.acked(line))),
+            Told::Read(at) => (record.state.after_read(via, latency_ms, at), None),
         };
-        let Some(state) = state else { return Ok(None) };
+        if let Some(line) = &line {
+            store.record_attempt(&self.id, line)?;
+        }
+        let Some(state) = state else { return Ok(Applied { state: None, line }) };
         let retries = u32::try_from(attempts.len().saturating_sub(1)).unwrap_or(u32::MAX);
         if !store.set_state(&self.id, &state, retries)? {
-            return Ok(None);
+            return Ok(Applied { state: None, line });
         }
         store.remove_from_outbox(&self.id)?;
-        Ok(Some((record.conversation, state)))
+        Ok(Applied { state: Some((record.conversation, state)), line })
     }
+
+    /// The attempt that brought the message: the one the peer means; where it names no path, the only one.
+    fn brought<'a>(&self, attempts: &'a [AttemptRecord]) -> Option<&'a AttemptRecord> {
+        let number = match self.told {
+            Told::Acked(number) => number,
+            Told::Read(_) => None,
+        };
+        match (&self.named, attempts) {
+            (Some(named), _) => meant(attempts, number, |via| named.contains(via)),
+            (None, [only]) => Some(only),
+            (None, _) => None,
+        }
+    }
+
+    /// The line of an attempt that is now known to have arrived; none when that was known.
+    fn acked(&self, line: &AttemptRecord) -> Option<AttemptRecord> {
+        if matches!(line.outcome, AttemptOutcome::Acked { .. }) {
+            return None;
+        }
+        let after_ms = u64::try_from(self.now.ms_since(line.started)).unwrap_or(0);
+        let outcome = AttemptOutcome::Acked { after_ms, ack_via: Some(self.via.clone()) };
+        Some(AttemptRecord { outcome, ..line.clone() })
+    }
+}
+
+/// The number of the attempt that an ack speaks of.
+fn attempt_named(ack: &AckItem) -> Option<u32> {
+    ack.retry_count.and_then(|count| count.checked_add(1))
+}
+
+/// The attempt that the recipient means, who names the kind of the path and by the retry count the attempt. Where the two
+/// do not fit together it is the latest one of that kind.
+fn meant(
+    attempts: &[AttemptRecord],
+    number: Option<u32>,
+    fits: impl Fn(&TransportId) -> bool,
+) -> Option<&AttemptRecord> {
+    let fitting = || attempts.iter().rev().filter(|attempt| fits(&attempt.via));
+    fitting().find(|attempt| Some(attempt.number) == number).or_else(|| fitting().next())
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use bytes::Bytes;
 
-use super::{Event, core::Core};
+use super::{Event, Message, core::Core};
 use crate::{
     delivery::{AttemptOutcome, AttemptRecord, MessageState, RoutePlan},
     store::{CrashPoint, Progress},
@@ -129,6 +129,20 @@ impl Core {
             progress.attempts.insert(record.number, record.clone());
         }
         self.emit(Event::Attempt { envelope_id: id, attempt: record });
+    }
+
+    /// Brings what the store has of a message up to the present: the store may be a moment behind the delivery machine.
+    /// Of the attempts the machine knows only the newest.
+    pub(super) fn bring_up_to_date(&self, message: &mut Message) {
+        let id = message.envelope_id;
+        let Some(state) = self.machine.state(&id).filter(|_| !message.incoming()) else { return };
+        message.state = state.clone();
+        if let Some(stored) = message.attempts.take() {
+            let newer = self.machine.attempts(&id).iter().cloned();
+            let lines: BTreeMap<u32, AttemptRecord> =
+                stored.into_iter().chain(newer).map(|line| (line.number, line)).collect();
+            message.attempts = Some(lines.into_values().collect());
+        }
     }
 
     /// The delivery machine is through with a message.

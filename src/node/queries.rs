@@ -18,6 +18,8 @@ use crate::{
 
 /// Most messages in one answer.
 const MESSAGES_MAX: usize = 10_000;
+/// Most attempts in one answer, of all its messages together.
+const ATTEMPTS_MAX: usize = 100_000;
 
 /// Reads the store for faces.
 pub(super) struct Queries {
@@ -40,7 +42,7 @@ impl Queries {
         views::message(position, record, &self.names, &self.own_name)
     }
 
-    pub(super) fn history(&self, peer: Option<Fingerprint>, query: &HistoryQuery) -> Result<Reply, NodeError> {
+    pub(super) fn history(&self, peer: Option<Fingerprint>, query: &HistoryQuery) -> Result<Vec<Message>, NodeError> {
         let conversation = match (peer, &query.thread_id) {
             (Some(peer), Some(thread_id)) => Some(Conversation { peer, thread_id: thread_id.clone() }),
             _ => None,
@@ -57,7 +59,27 @@ impl Queries {
         let messages = found.into_iter().map(|(position, record)| self.view(position, record));
         // A thread without a peer: the same thread with whomever.
         let fits = |m: &Message| query.thread_id.as_ref().is_none_or(|thread| m.thread_id == *thread);
-        Ok(Reply::Messages(messages.filter(fits).collect()))
+        let mut messages: Vec<Message> = messages.filter(fits).collect();
+        if query.attempts {
+            self.add_attempts(&mut messages)?;
+        }
+        Ok(messages)
+    }
+
+    fn add_attempts(&self, messages: &mut [Message]) -> Result<(), NodeError> {
+        let mut all = 0;
+        for message in messages {
+            let incoming = message.incoming();
+            let attempts =
+                if incoming { Vec::new() } else { self.store.attempts(&message.envelope_id).map_err(storage)? };
+            all += attempts.len();
+            if all > ATTEMPTS_MAX {
+                let text = format!("these messages took more than {ATTEMPTS_MAX} attempts; ask for fewer messages");
+                return Err(NodeError::new(NodeErrorKind::Full, text));
+            }
+            message.attempts = Some(attempts);
+        }
+        Ok(())
     }
 
     pub(super) fn conversations(&self) -> Result<Reply, NodeError> {

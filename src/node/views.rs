@@ -29,6 +29,7 @@ pub(super) fn message(position: u64, record: MessageRecord, names: &Names, own_n
         position,
         state: record.state,
         paths: record.paths,
+        attempts: None,
         urgency: record.urgency,
         mode: record.mode,
         late: record.late,

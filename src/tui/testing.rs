@@ -68,6 +68,7 @@ pub(crate) fn message(n: u64, conversation: &Conversation, text: &str) -> Messag
         position: n,
         state: MessageState::Received,
         paths: vec![transport("file")],
+        attempts: None,
         urgency: Urgency::Normal,
         mode: Mode::Failover,
         late: false,
@@ -364,7 +365,7 @@ fn attempts() -> Vec<AttemptRecord> {
     let refused = Reason::new(ReasonKind::Unreachable, "connection refused");
     vec![
         record(1, "noise", AttemptOutcome::Failed { reason: refused }),
-        record(2, "file", AttemptOutcome::Acked { after_ms: 212 }),
+        record(2, "file", AttemptOutcome::Acked { after_ms: 212, ack_via: Some(transport("relay")) }),
         record(3, "relay", AttemptOutcome::Accepted),
     ]
 }

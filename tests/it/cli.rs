@@ -13,13 +13,13 @@ use tempfile::TempDir;
 use crate::support::LIMIT;
 
 /// A home that is used by the real binary.
-struct Place {
-    dir: TempDir,
+pub(crate) struct Place {
+    pub(crate) dir: TempDir,
     shared: PathBuf,
 }
 
 /// A `skcomm daemon`, killed when dropped.
-struct Daemon(Child);
+pub(crate) struct Daemon(pub(crate) Child);
 
 impl Drop for Daemon {
     fn drop(&mut self) {
@@ -37,7 +37,7 @@ impl Daemon {
     }
 
     /// SIGTERM, and its exit code.
-    fn terminate(mut self) -> Option<i32> {
+    pub(crate) fn terminate(mut self) -> Option<i32> {
         let pid = rustix::process::Pid::from_child(&self.0);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
         self.0.wait().unwrap().code()
@@ -56,7 +56,7 @@ impl Place {
         command
     }
 
-    fn run(&self, args: &[&str]) -> Output {
+    pub(crate) fn run(&self, args: &[&str]) -> Output {
         self.command(args).output().unwrap()
     }
 
@@ -68,7 +68,7 @@ impl Place {
     }
 
     /// The objects that a command prints with --json, and its exit code.
-    fn json(&self, args: &[&str]) -> (i32, Vec<Value>) {
+    pub(crate) fn json(&self, args: &[&str]) -> (i32, Vec<Value>) {
         let output = self.run(&[args, &["--json"]].concat());
         (output.status.code().unwrap(), objects(&output))
     }
@@ -83,7 +83,7 @@ impl Place {
     }
 
     /// A daemon that answers.
-    fn daemon(&self) -> Daemon {
+    pub(crate) fn daemon(&self) -> Daemon {
         let mut child = self.command(&["daemon", "--json"]).stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -99,7 +99,7 @@ impl Place {
         })
     }
 
-    fn texts(&self) -> Vec<String> {
+    pub(crate) fn texts(&self) -> Vec<String> {
         let (_, all) = self.json(&["history", "--limit", "10000"]);
         let incoming = all.iter().filter(|message| message["state"] == "received");
         incoming.map(|message| message["content"].as_str().unwrap().to_owned()).collect()
@@ -111,13 +111,13 @@ fn objects(output: &Output) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{line}: {e}"))).collect()
 }
 
-fn error(output: &Output) -> Value {
+pub(crate) fn error(output: &Output) -> Value {
     let text = String::from_utf8_lossy(&output.stderr);
     let line = text.lines().last().unwrap_or_else(|| panic!("{output:?}"));
     serde_json::from_str(line).unwrap_or_else(|e| panic!("{line}: {e}"))
 }
 
-fn until<T>(why: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until<T>(why: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
         if let Some(found) = ask() {
@@ -129,14 +129,19 @@ fn until<T>(why: &str, mut ask: impl FnMut() -> Option<T>) -> T {
 
 /// A home with an identity that receives in a shared folder and over tcp.
 fn place(name: &str, shared: &Path) -> Place {
-    let place = Place { dir: tempfile::tempdir().unwrap(), shared: shared.to_owned() };
+    place_in(tempfile::tempdir().unwrap(), name, shared)
+}
+
+/// The same in a folder of the caller's choice.
+pub(crate) fn place_in(dir: TempDir, name: &str, shared: &Path) -> Place {
+    let place = Place { dir, shared: shared.to_owned() };
     let folder = shared.to_str().unwrap();
     place.ok(&["init", "--name", name, "--no-passphrase", "--listen", "127.0.0.1:0", "--folder", folder]);
     place
 }
 
 /// `who` gets to know `whom`.
-fn introduce(who: &Place, whom: &Place, name: &str, tcp: Option<&str>) {
+pub(crate) fn introduce(who: &Place, whom: &Place, name: &str, tcp: Option<&str>) {
     let key = whom.dir.path().join("me.asc");
     std::fs::copy(whom.home().join("identity/public.asc"), &key).unwrap();
     let file = format!("file={}", who.shared.display());
@@ -149,7 +154,7 @@ fn introduce(who: &Place, whom: &Place, name: &str, tcp: Option<&str>) {
 }
 
 /// Two homes that know each other over a shared folder, and their folder.
-fn pair() -> (TempDir, Place, Place) {
+pub(crate) fn pair() -> (TempDir, Place, Place) {
     let shared = tempfile::tempdir().unwrap();
     let (opus, lumina) = (place("Opus", shared.path()), place("Lumina", shared.path()));
     introduce(&opus, &lumina, "Lumina", None);
@@ -167,9 +172,28 @@ fn a_message_between_two_daemons_is_delivered_and_printed() {
     assert_eq!(sent[0]["state"], "delivered");
     assert!(sent[0]["latency_ms"].is_u64() && sent[0]["reason"].is_null());
     assert!(["file", "tcp"].contains(&sent[0]["via"].as_str().unwrap()));
+    let tried = &sent[0]["attempts"];
+    let told = [(&tried[0]["number"], &Value::from(1)), (&tried[0]["via"], &sent[0]["via"])];
+    assert!(told.iter().all(|(found, expected)| found == expected), "{tried}");
+    assert!(["acked", "running", "accepted"].contains(&tried[0]["outcome"].as_str().unwrap()), "{tried}");
+    let last = until("the ledger is whole", || {
+        let explained = opus.json(&["route", "explain", "Lumina"]).1.remove(0);
+        (explained["last"]["attempts"][0]["outcome"] == "acked").then(|| explained["last"].clone())
+    });
+    let attempt = &last["attempts"][0];
+    for field in ["number", "via", "started", "ended", "took_ms", "bytes", "ack_via"] {
+        assert!(!attempt[field].is_null(), "{field} in {attempt}");
+    }
+    assert!(attempt["reason"].is_null() && attempt["bytes"].as_u64() > Some(0), "{attempt}");
+    let id = sent[0]["envelope_id"].as_str().unwrap();
+    assert_eq!(opus.json(&["history"]).1[0]["attempts"], last["attempts"]);
+    assert_eq!(opus.json(&["trace", id]).1[0]["attempts"], last["attempts"]);
+    let explained = String::from_utf8(opus.run(&["route", "explain", "Lumina"]).stdout).unwrap();
+    assert!(explained.contains("last message") && explained.contains("delivered, ack after"), "{explained}");
 
     let (code, peeked) = lumina.json(&["receive", "--peek"]);
     assert_eq!((code, peeked.len()), (0, 1));
+    assert_eq!(peeked[0]["attempts"], Value::Array(Vec::new()), "its sender made them");
     let (_, received) = lumina.json(&["receive"]);
     let message = &received[0];
     for field in ["envelope_id", "thread_id", "in_reply_to", "from", "to", "type", "content", "timestamp", "state"] {

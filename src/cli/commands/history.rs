@@ -15,7 +15,7 @@ use crate::{
 
 pub(super) async fn run(session: &Session, args: HistoryArgs, out: &mut Out) -> Result<Outcome, CliError> {
     let limit = args.limit as usize;
-    let query = HistoryQuery { peer: args.peer.clone(), limit, ..HistoryQuery::default() };
+    let query = HistoryQuery { peer: args.peer.clone(), attempts: out.json(), limit, ..HistoryQuery::default() };
     let messages = match args.thread {
         None => messages(session, query).await?,
         Some(thread) => {

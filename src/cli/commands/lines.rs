@@ -19,7 +19,7 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-use super::send::{current, is_settled, report, request};
+use super::send::{begun, current, is_settled, report, request, traced};
 use crate::{
     cli::{
         args::SendArgs,
@@ -145,7 +145,7 @@ impl Pipeline<'_> {
             Ok(Reply::Sent(message)) => {
                 if let Some(pending) = self.pending.iter_mut().find(|pending| pending.answer.is_some()) {
                     pending.answer = None;
-                    pending.message = Some(*message);
+                    pending.message = Some(begun(*message));
                 }
                 Ok(())
             }
@@ -170,11 +170,15 @@ impl Pipeline<'_> {
                     self.stalled &= !message.state.is_final();
                 }
             }
+            Some(Event::Attempt { envelope_id, attempt }) => {
+                let known = self.pending.iter_mut().find(|pending| pending.request.envelope_id == Some(envelope_id));
+                if let Some(message) = known.and_then(|pending| pending.message.as_mut()) {
+                    message.attempted(attempt);
+                }
+            }
             Some(Event::Lagged(_)) => {
-                for pending in &mut self.pending {
-                    if let Some(message) = &mut pending.message {
-                        message.state = current(self.session, message.envelope_id).await?;
-                    }
+                for message in self.pending.iter_mut().filter_map(|pending| pending.message.as_mut()) {
+                    current(self.session, message).await?;
                 }
             }
             None if !self.session.is_own() => self.recover().await?,
@@ -207,7 +211,7 @@ impl Pipeline<'_> {
             match self.session.call(Command::Trace { envelope_id: id }).await {
                 Ok(Reply::Trace(trace)) => {
                     pending.answer = None;
-                    pending.message = Some(trace.message);
+                    pending.message = Some(traced(*trace));
                 }
                 Ok(other) => return Err(unexpected(&other)),
                 Err(CliError::Node(error)) if error.kind == NodeErrorKind::NotFound => {

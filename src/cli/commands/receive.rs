@@ -203,7 +203,9 @@ impl Receiver<'_> {
     async fn print(&mut self, out: &mut Out, mut messages: Vec<Message>) -> Result<(), CliError> {
         messages.retain(|message| !self.printed.contains(&message.envelope_id));
         let mut last = BTreeMap::new();
-        for message in &messages {
+        for message in &mut messages {
+            // They are the sender's; a reader need not tell the two cases apart.
+            message.attempts.get_or_insert_default();
             show::message(out, message)?;
             last.insert(message.conversation(), (message.position, message.envelope_id));
         }

@@ -8,13 +8,13 @@ use crate::{
         session::{Session, unexpected},
         show,
     },
-    delivery::AttemptOutcome,
-    node::{Command, Reply, RoutePlan, RouteQuestion},
-    wire::EnvelopeId,
+    node::{Command, HistoryQuery, Message, Reply, RoutePlan, RouteQuestion},
+    wire::{EnvelopeId, ThreadId},
 };
 
 pub(super) async fn run(session: &Session, command: RouteCommand, out: &mut Out) -> Result<Outcome, CliError> {
     let RouteCommand::Explain(ExplainArgs { peer, thread, mode, policy, urgency, without, size }) = command;
+    let last = last_sent(session, peer.clone(), thread.clone()).await?;
     let question = RouteQuestion { peer, thread_id: thread, mode, policy, urgency, without, size };
     session.wait_for_transports().await?;
     let plan = match session.call(Command::RouteExplain(question)).await? {
@@ -22,11 +22,34 @@ pub(super) async fn run(session: &Session, command: RouteCommand, out: &mut Out)
         other => return Err(unexpected(&other)),
     };
     if out.json() {
-        out.object(&plan)?;
-    } else {
-        print(&plan, out)?;
+        let mut object = serde_json::to_value(&plan).map_err(|e| CliError::Output(e.into()))?;
+        object["last"] = last.as_ref().map(show::message_json).transpose()?.unwrap_or_default();
+        out.object(&object)?;
+        return Ok(Outcome::Done);
+    }
+    print(&plan, out)?;
+    if let Some(last) = last {
+        out.line(format!("last message, {}: {}", show::time(last.timestamp), show::state(&last.state)))?;
+        last.attempts.iter().flatten().try_for_each(|attempt| out.line(show::attempt(attempt)))?;
     }
     Ok(Outcome::Done)
+}
+
+/// The message that was last sent to a peer, in a thread or in any, with its attempts: what really happened explains as
+/// much as what would.
+async fn last_sent(session: &Session, peer: String, thread: Option<ThreadId>) -> Result<Option<Message>, CliError> {
+    let query = HistoryQuery {
+        peer: Some(peer),
+        thread_id: thread,
+        incoming: Some(false),
+        attempts: true,
+        limit: 1,
+        ..HistoryQuery::default()
+    };
+    match session.call(Command::History(query)).await? {
+        Reply::Messages(mut messages) => Ok(messages.pop()),
+        other => Err(unexpected(&other)),
+    }
 }
 
 fn print(plan: &RoutePlan, out: &mut Out) -> Result<(), CliError> {
@@ -70,21 +93,12 @@ pub(super) async fn trace(session: &Session, id: EnvelopeId, out: &mut Out) -> R
     if out.json() {
         let mut object = serde_json::to_value(&*trace).map_err(|e| CliError::Output(e.into()))?;
         object["message"] = show::message_json(&trace.message)?;
+        object["attempts"] = trace.attempts.iter().map(show::attempt_json).collect();
         out.object(&object)?;
         return Ok(Outcome::Done);
     }
     show::message(out, &trace.message)?;
-    for attempt in &trace.attempts {
-        let outcome = match &attempt.outcome {
-            AttemptOutcome::Running => "under way".to_owned(),
-            AttemptOutcome::Accepted => "accepted, no ack yet".to_owned(),
-            AttemptOutcome::Acked { after_ms } => format!("delivered, ack after {after_ms} ms"),
-            AttemptOutcome::Silent { after_ms } => format!("accepted, but no ack within {after_ms} ms"),
-            AttemptOutcome::Failed { reason } => format!("failed: {reason}"),
-            AttemptOutcome::Cancelled => "cancelled".to_owned(),
-        };
-        out.line(format!("{}  #{} {}  {outcome}", show::time(attempt.started), attempt.number, attempt.via))?;
-    }
+    trace.attempts.iter().try_for_each(|attempt| out.line(show::attempt(attempt)))?;
     if let Some(plan) = &trace.plan {
         print(plan, out)?;
     }

@@ -14,7 +14,7 @@ use crate::{
         show,
     },
     delivery::MessageState,
-    node::{Command, Event, EventStream, Message, Reply, SendRequest},
+    node::{Command, Event, EventStream, Message, Reply, SendRequest, Trace},
     wire::{EnvelopeId, limits},
 };
 
@@ -22,7 +22,7 @@ pub(super) async fn run(session: &Session, args: SendArgs, out: &mut Out) -> Res
     let text = text(&args).await?;
     let mut events = session.subscribe();
     let mut message = match session.call(Command::Send(request(&args, text))).await? {
-        Reply::Sent(message) => *message,
+        Reply::Sent(message) => begun(*message),
         other => return Err(unexpected(&other)),
     };
     let deadline = Instant::now() + Duration::from_secs(args.wait);
@@ -88,7 +88,8 @@ async fn settle(
         };
         match event {
             Event::State { envelope_id, state, .. } if envelope_id == message.envelope_id => message.state = state,
-            Event::Lagged(_) => message.state = current(session, message.envelope_id).await?,
+            Event::Attempt { envelope_id, attempt } if envelope_id == message.envelope_id => message.attempted(attempt),
+            Event::Lagged(_) => current(session, message).await?,
             Event::Stopping => return Ok(()),
             _ => {}
         }
@@ -96,12 +97,25 @@ async fn settle(
     Ok(())
 }
 
-/// A message's state as the node has it.
-pub(super) async fn current(session: &Session, id: EnvelopeId) -> Result<MessageState, CliError> {
-    match session.call(Command::Trace { envelope_id: id }).await? {
-        Reply::Trace(trace) => Ok(trace.message.state),
+/// Brings a message to what the node has of it.
+pub(super) async fn current(session: &Session, message: &mut Message) -> Result<(), CliError> {
+    match session.call(Command::Trace { envelope_id: message.envelope_id }).await? {
+        Reply::Trace(trace) => {
+            *message = traced(*trace);
+            Ok(())
+        }
         other => Err(unexpected(&other)),
     }
+}
+
+/// A message with its attempts.
+pub(super) fn traced(trace: Trace) -> Message {
+    Message { attempts: Some(trace.attempts), ..trace.message }
+}
+
+/// A message that was just taken: its attempts, of which none was made, are told from here on.
+pub(super) fn begun(message: Message) -> Message {
+    Message { attempts: Some(message.attempts.unwrap_or_default()), ..message }
 }
 
 /// Says what became of a message.

@@ -99,6 +99,19 @@ fn an_ack_that_names_no_path_of_ours_is_credited_to_the_only_attempt() {
 }
 
 #[test]
+fn the_ledger_keeps_the_path_of_the_first_ack() {
+    let mut bench = Bench::new(&[("tcp", direct()), ("relay", relay())]);
+    let sent = bench.submit(message(1)).remove(0);
+    bench.accept(&sent);
+    for back in ["relay", "tcp"] {
+        bench.give(Input::Acked { envelope_id: id(1), via: Some(via("tcp")), ack_via: via(back) });
+    }
+    let line = bench.machine.attempts(&id(1)).last().unwrap();
+    assert_eq!(line.outcome, AttemptOutcome::Acked { after_ms: 0, ack_via: Some(via("relay")) });
+    assert_eq!(line.ended(), Some(line.started));
+}
+
+#[test]
 fn alarms_that_come_late_let_waiting_acks_in_first() {
     let mut bench = Bench::new(&[("tcp", direct()), ("relay", relay())]);
     let sent: Vec<Sent> = (1..=3).map(|n| bench.submit(message(n)).remove(0)).collect();

@@ -302,6 +302,8 @@ impl World {
                         let was_acked = matches!(old.outcome, AttemptOutcome::Acked { .. });
                         assert!(!was_acked || matches!(record.outcome, AttemptOutcome::Acked { .. }));
                     }
+                    let told = !matches!(record.outcome, AttemptOutcome::Acked { ack_via: None, .. });
+                    assert!(told, "an ack came over no path: {record:?}");
                     lines.insert(record.number, record.clone());
                 }
                 Action::Forget { envelope_id } => {

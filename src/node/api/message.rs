@@ -43,6 +43,10 @@ pub struct Message {
     pub urgency: Urgency,
     /// The mode it was sent in.
     pub mode: Mode,
+    /// Every attempt to send it, in order, where that was asked for
+    /// ([`HistoryQuery::attempts`](super::HistoryQuery::attempts)); empty for what came in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<Vec<AttemptRecord>>,
     /// Whether it came so late that newer ones had been shown.
     #[serde(default)]
     pub late: bool,
@@ -55,6 +59,15 @@ impl Message {
     /// Whether a peer sent it.
     pub fn incoming(&self) -> bool {
         self.state == MessageState::Received
+    }
+
+    /// Takes an attempt as it stands into [`Message::attempts`].
+    pub fn attempted(&mut self, attempt: AttemptRecord) {
+        let attempts = self.attempts.get_or_insert_default();
+        match attempts.iter_mut().find(|known| known.number == attempt.number) {
+            Some(known) => *known = attempt,
+            None => attempts.push(attempt),
+        }
     }
 
     /// Its conversation.

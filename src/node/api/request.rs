@@ -112,6 +112,9 @@ pub struct HistoryQuery {
     /// Only messages after this position, exclusive; then the oldest come first to the limit.
     #[serde(default)]
     pub after: Option<u64>,
+    /// With every attempt to send them ([`Message::attempts`](super::Message::attempts)).
+    #[serde(default)]
+    pub attempts: bool,
     /// At most so many.
     pub limit: usize,
 }

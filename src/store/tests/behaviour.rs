@@ -136,7 +136,7 @@ fn progress_is_written_as_one_and_never_goes_back() {
         assert_eq!(store.outgoing(&id(1)).unwrap().unwrap().1.state, accepted);
         assert_eq!(store.outbox().unwrap()[0].state, accepted);
         assert_eq!(store.outbox_envelope(&id(1)).unwrap().as_deref(), Some(&b"sealed"[..]));
-        let acked = line(1, AttemptOutcome::Acked { after_ms: 7 });
+        let acked = line(1, AttemptOutcome::Acked { after_ms: 7, ack_via: Some(path("file")) });
         store.record_progress(&id(1), &progress(place, Some(&delivered), std::slice::from_ref(&acked), false)).unwrap();
         // Another path reports late: its line of the ledger is kept, the state stays.
         let late = line(2, AttemptOutcome::Accepted);
@@ -305,10 +305,22 @@ fn the_ledger_paths_and_receipts_of_a_message() {
     store.record_attempt(&id(1), &attempt(1, AttemptOutcome::Running)).unwrap();
     let failed = AttemptOutcome::Failed { reason: Reason::new(ReasonKind::Timeout, "no answer in 5 s") };
     store.record_attempt(&id(1), &attempt(1, failed.clone())).unwrap();
-    store.record_attempt(&id(1), &attempt(2, AttemptOutcome::Acked { after_ms: 4 })).unwrap();
-    let expected = [attempt(1, failed), attempt(2, AttemptOutcome::Acked { after_ms: 4 })];
+    let acked = AttemptOutcome::Acked { after_ms: 4, ack_via: Some(path("file")) };
+    store.record_attempt(&id(1), &attempt(2, acked.clone())).unwrap();
+    let expected = [attempt(1, failed), attempt(2, acked)];
     assert_eq!(store.attempts(&id(1)).unwrap(), expected);
     assert_eq!(store.attempts(&id(2)).unwrap(), []);
+
+    // As it was written before lines named the path of their ack.
+    let before = br#"{"number":3,"via":"tcp","started":"2026-11-20T13:31:00.000Z","took_ms":3,"bytes":100,
+        "outcome":{"outcome":"acked","after_ms":5}}"#;
+    let vault = &store.vault;
+    let key = layout::Table::Attempts.key(&[&layout::id_key(&vault.keys, &id(1)), &3_u32.to_be_bytes()]);
+    let mut batch = engine::Batch::default();
+    vault.put(&mut batch, key, before).unwrap();
+    vault.engine.apply(&batch).unwrap();
+    let last = store.attempts(&id(1)).unwrap().pop().unwrap();
+    assert_eq!((last.number, last.outcome), (3, AttemptOutcome::Acked { after_ms: 5, ack_via: None }));
 
     assert!(store.add_path(&lumina.peer, &id(1), &path("file")).unwrap());
     assert!(!store.add_path(&lumina.peer, &id(1), &path("file")).unwrap());

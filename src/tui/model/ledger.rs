@@ -101,12 +101,12 @@ mod tests {
             bytes: 1,
             outcome,
         };
-        ledger.attempt(id, attempt(0, AttemptOutcome::Acked { after_ms: 3 }));
+        ledger.attempt(id, attempt(0, AttemptOutcome::Acked { after_ms: 3, ack_via: None }));
         ledger.attempt(id, attempt(1, AttemptOutcome::Running));
         let attempts = vec![attempt(0, AttemptOutcome::Running), attempt(1, AttemptOutcome::Accepted)];
         ledger.trace(Trace { message, attempts, plan: None });
         let story = ledger.get(&id).unwrap();
-        assert_eq!(story.attempts[&0].outcome, AttemptOutcome::Acked { after_ms: 3 });
+        assert_eq!(story.attempts[&0].outcome, AttemptOutcome::Acked { after_ms: 3, ack_via: None });
         assert_eq!(story.attempts[&1].outcome, AttemptOutcome::Accepted);
     }
 }

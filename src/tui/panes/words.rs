@@ -170,7 +170,7 @@ fn outcome_short(attempt: &AttemptRecord) -> String {
     match &attempt.outcome {
         AttemptOutcome::Running => "...".to_owned(),
         AttemptOutcome::Accepted => whole_ms(attempt.took_ms.unwrap_or(0)),
-        AttemptOutcome::Acked { after_ms } => whole_ms(*after_ms),
+        AttemptOutcome::Acked { after_ms, .. } => whole_ms(*after_ms),
         AttemptOutcome::Silent { .. } => "silent".to_owned(),
         AttemptOutcome::Failed { .. } => "failed".to_owned(),
         AttemptOutcome::Cancelled => "cancelled".to_owned(),
@@ -183,8 +183,9 @@ pub(crate) fn outcome(attempt: &AttemptRecord) -> (Role, String) {
     match &attempt.outcome {
         AttemptOutcome::Running => (Role::StateInFlight, "under way".to_owned()),
         AttemptOutcome::Accepted => (Role::StateAccepted, format!("accepted{took}, no ack yet")),
-        AttemptOutcome::Acked { after_ms } => {
-            (Role::StateDelivered, format!("accepted{took}, acked {}", whole_ms(*after_ms)))
+        AttemptOutcome::Acked { after_ms, ack_via } => {
+            let over = ack_via.as_ref().map(|via| format!(" over {via}")).unwrap_or_default();
+            (Role::StateDelivered, format!("accepted{took}, acked {}{over}", whole_ms(*after_ms)))
         }
         AttemptOutcome::Silent { after_ms } => {
             (Role::StateQueued, format!("accepted{took}, silent for {}", whole_ms(*after_ms)))

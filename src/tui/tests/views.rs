@@ -78,7 +78,7 @@ fn a_prefix_shows_what_can_follow() {
 #[test]
 fn the_path_tells_the_whole_story() {
     let mut screen = opened();
-    screen.press("Up Up p").sees("acked 212 ms").sees("connection refused").sees("Plan, failover, as sent");
+    screen.press("Up Up p").sees("acked 212 ms over relay").sees("connection refused").sees("Plan, failover, as sent");
     screen.sees("broadcast 2/3");
 }
 
