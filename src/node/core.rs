@@ -23,6 +23,7 @@ use super::{
     presence::Heartbeats,
     room::Room,
     throttle::Throttle,
+    unshown::Unshown,
     workers::Workers,
     writer::Writer,
 };
@@ -69,6 +70,7 @@ pub(super) struct Core {
     pub(super) held: HeldDrafts,
     pub(super) heartbeats: Heartbeats,
     pub(super) files: Files,
+    pub(super) unshown: Unshown,
     pub(super) counters: Counters,
     pub(super) warnings: Vec<SafeText>,
     pub(super) searches: BTreeMap<u64, Arc<std::sync::atomic::AtomicBool>>,

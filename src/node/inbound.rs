@@ -1,5 +1,7 @@
 //! Frames that came in: opened elsewhere, judged here, made durable, and only then acked and shown.
 
+use std::sync::{Arc, OnceLock};
+
 use super::{
     Event, NoticeLevel,
     acks::Arrival,
@@ -219,11 +221,23 @@ impl Core {
         let arrival = arrival(&fresh, &via);
         let now = self.clock.now();
         let link = Link { id: fresh.body.envelope_id, in_reply_to: fresh.body.in_reply_to, at: now.mono };
-        let mut record = incoming(fresh, trust, &via, now.wall);
+        let record = incoming(fresh, trust, &via, now.wall);
         CrashPoint::ReceiveOpened.pass();
         let offer = offer.map(|manifest| self.offer_record(&record, manifest));
         let (kept, kept_offer) = (record.clone(), offer.clone());
-        let (names, me) = (self.people.names(), self.me.clone());
+        let bytes = record.content.len();
+        // What follows when it is durable and acked.
+        let show = move |core: &mut Self, position: u64, late: bool| {
+            core.loops.incoming(&record.conversation, &link);
+            let record = MessageRecord { late, ..record };
+            let message = views::message(position, record, &core.people.names(), core.me.name());
+            core.emit(Event::Message(Box::new(message)));
+            if let Some(offer) = offer {
+                core.offer_kept(offer, trust);
+            }
+        };
+        let placed = Arc::new(OnceLock::new());
+        let place = placed.clone();
         self.write(
             move |store| {
                 // The offer comes first: when its message is there, so is the offer.
@@ -233,7 +247,12 @@ impl Core {
                 {
                     offer.put_new(store)?;
                 }
-                store.insert_incoming(&kept)
+                let inserted = store.insert_incoming(&kept)?;
+                if let Insert::New { position, late } = inserted {
+                    // There is nobody else who sets it.
+                    let _ = place.set((position, late));
+                }
+                Ok(inserted)
             },
             move |core, inserted| match inserted {
                 Ok(Insert::New { position, late }) => {
@@ -241,12 +260,7 @@ impl Core {
                     receipt.durable();
                     CrashPoint::ReceiveTold.pass();
                     core.ack(arrival);
-                    core.loops.incoming(&record.conversation, &link);
-                    record.late = late;
-                    core.emit(Event::Message(Box::new(views::message(position, record, &names, me.name()))));
-                    if let Some(offer) = offer {
-                        core.offer_kept(offer, trust);
-                    }
+                    show(core, position, late);
                 }
                 Ok(Insert::Duplicate) => core.duplicate(arrival, receipt),
                 Ok(Insert::Forgery) => {
@@ -255,6 +269,10 @@ impl Core {
                 Err(error) => {
                     // The receipt is dropped unanswered: who has the original keeps it.
                     core.storage_failed("a received message; it stays with its sender", &error);
+                    if let Some(&(position, late)) = placed.get() {
+                        let show = Box::new(move |core: &mut Self| show(core, position, late));
+                        core.unshown.keep(arrival.from, arrival.envelope_id, bytes, show);
+                    }
                 }
             },
         );
@@ -272,6 +290,9 @@ impl Core {
                 Ok(added) => {
                     receipt.durable();
                     core.ack(arrival);
+                    if let Some(show) = core.unshown.take(from, id) {
+                        show(core);
+                    }
                     // What is no message (a part of a file) has no list of paths.
                     match added {
                         Ok(_) | Err(StoreError::NoMessage(_)) => {}

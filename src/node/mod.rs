@@ -32,6 +32,7 @@ mod start;
 mod strangers;
 mod throttle;
 mod unseal;
+mod unshown;
 mod views;
 mod wishes;
 mod workers;

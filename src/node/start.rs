@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use thiserror::Error;
 use tokio::{
+    signal::unix::{SignalKind, signal},
     sync::{broadcast, mpsc},
     task::JoinHandle,
 };
@@ -150,6 +151,7 @@ impl Opening {
     async fn run(self, calls: mpsc::Receiver<super::handle::Call>) -> Result<(), StartError> {
         let Self { home, secret, config, events, handle, lock } = self;
         let (from, key) = (home.clone(), secret.clone());
+        outlive_file_size_limit()?;
         let loaded = tokio::task::spawn_blocking(move || load(&from, &key)).await;
         let loaded = loaded.map_err(|_| StartError::Interrupted)??;
         let name = if config.identity.name.is_empty() { "me".to_owned() } else { config.identity.name.clone() };
@@ -175,6 +177,7 @@ impl Opening {
             held: loaded.held,
             heartbeats: Default::default(),
             files: Default::default(),
+            unshown: Default::default(),
             counters: Counters::default(),
             warnings: loaded.warnings,
             searches: BTreeMap::new(),
@@ -194,6 +197,13 @@ impl Opening {
         drop(lock);
         Ok(())
     }
+}
+
+/// A limit on the size of files (`ulimit -f`) shall fail a write as a full disk does, and not end the process: its signal is
+/// taken from now on, and nothing is done about it.
+fn outlive_file_size_limit() -> std::io::Result<()> {
+    let kind = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
+    signal(kind).map(drop)
 }
 
 impl Core {

@@ -11,6 +11,7 @@ mod conversations;
 mod crash;
 mod engine;
 mod error;
+mod fault;
 mod header;
 mod history;
 mod key;
@@ -38,6 +39,7 @@ use self::{codec::StoredConversation, layout::ThreadKey, value::Vault};
 pub use self::{
     crash::CrashPoint,
     error::StoreError,
+    fault::DiskFault,
     key::StoreKey,
     messages::{DEDUP_KEEP_MS, LATE_AFTER_MS, MARK_READ_MAX, SKEW_MS},
     open::Opened,
@@ -74,9 +76,9 @@ impl Store {
     /// Writers of several threads share one sync.
     ///
     /// # Errors
-    /// [`StoreError::NoSpace`] when the disk is full: what was written stays in memory and a later flush can succeed;
-    /// until one does, nothing of it may be acked or called sent. After any other failure the store must be opened
-    /// anew.
+    /// [`StoreError::NoSpace`] when the disk is full, [`StoreError::Io`] when it fails otherwise: what was written stays in
+    /// memory and a later flush can succeed; until one does, nothing of it may be acked or called sent. When a sync
+    /// failed no later flush does, and the store must be opened anew.
     pub fn flush(&self) -> Result<(), StoreError> {
         Ok(self.vault.engine.flush()?)
     }

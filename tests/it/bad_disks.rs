@@ -1,4 +1,5 @@
-//! A disk that is really full, and one that is read-only: a small file system of its own, in a name space of its own.
+//! A disk that is really full, and one that is read-only: a small file system of its own, in a name space of its own. And a
+//! limit on the size of files, which fails writes anywhere.
 
 use std::{
     io::Write as _,
@@ -6,6 +7,7 @@ use std::{
     process::Command as Program,
 };
 
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use skcomm_tui::{
     delivery::MessageState,
     home::Home,
@@ -16,7 +18,10 @@ use skcomm_tui::{
     },
 };
 
-use crate::support::{TestNode, event, folder, request, until};
+use crate::{
+    cli::{self, error, introduce, pair, place_in},
+    support::{TestNode, event, folder, request, until},
+};
 
 /// Where the small file system is, for the child.
 const SMALL: &str = "SKCOMM_TEST_SMALL_DISK";
@@ -147,6 +152,77 @@ fn full_disk() {
         assert!(all.iter().any(|message| message.envelope_id == last.envelope_id));
         node.stop().await.unwrap();
     });
+}
+
+#[test]
+fn a_full_disk_is_told_by_the_command_line_and_all_goes_on_when_there_is_room() {
+    on_a_small_disk("full_disk_of_a_daemon");
+}
+
+#[test]
+#[ignore = "is run as a child, on a small disk"]
+fn full_disk_of_a_daemon() {
+    let Some((small, large)) = places() else { return };
+    let shared = tempfile::tempdir_in(&large).unwrap();
+    let opus = place_in(tempfile::tempdir_in(&small).unwrap(), "Opus", shared.path());
+    let lumina = place_in(tempfile::tempdir_in(&large).unwrap(), "Lumina", shared.path());
+    introduce(&opus, &lumina, "Lumina", None);
+    introduce(&lumina, &opus, "Opus", None);
+    let (daemon, _other) = (opus.daemon(), lumina.daemon());
+    assert_eq!(opus.json(&["send", "--to", "Lumina", "--wait", "20", "before"]).0, 0);
+    let filler = fill(&small);
+
+    let long = "does not fit ".repeat(2_000);
+    let refused = opus.run(&["send", "--to", "Lumina", "--json", &long]);
+    let said = error(&refused);
+    assert_eq!((refused.status.code(), &said["error"]), (Some(1), &"storage".into()), "{refused:?}");
+    let told = said["message"].as_str().unwrap();
+    assert!(told.contains("not sent") && told.contains("no space left"), "{told}");
+    assert!(refused.stdout.is_empty(), "{refused:?}");
+    // An identity that cannot be kept is not half made.
+    let made = opus.run(&["init", "--home", small.join("second").to_str().unwrap(), "--name", "b", "--no-passphrase"]);
+    assert_eq!(made.status.code(), Some(1), "{made:?}");
+    assert!(String::from_utf8_lossy(&made.stderr).to_lowercase().contains("no space left"), "{made:?}");
+    // What comes in stays with its sender, and is not acked.
+    let text = "into a full disk ".repeat(500);
+    let (code, coming) = lumina.json(&["send", "--to", "Opus", "--wait", "1", &text]);
+    assert_eq!((code, coming[0]["state"].as_str()), (3, Some("accepted")), "{coming:?}");
+
+    std::fs::remove_file(filler).unwrap();
+    let (code, fits) = opus.json(&["send", "--to", "Lumina", "--wait", "20", "fits again"]);
+    assert_eq!(code, 0, "{fits:?}");
+    cli::until("what stayed with its sender is delivered", || {
+        lumina.json(&["queue", "retry"]);
+        let (_, told) = lumina.json(&["trace", coming[0]["envelope_id"].as_str().unwrap()]);
+        (told[0]["message"]["state"] == "delivered").then_some(())
+    });
+    assert_eq!(daemon.terminate(), Some(0));
+    let _again = opus.daemon();
+    assert_eq!(opus.json(&["send", "--to", "Lumina", "--wait", "20", "the last"]).0, 0);
+    assert_eq!(lumina.texts(), ["before", "fits again", "the last"]);
+    assert_eq!(opus.texts(), [text]);
+}
+
+#[test]
+fn a_limit_on_the_size_of_files_is_told_and_all_goes_on_without_it() {
+    let (_shared, opus, lumina) = pair();
+    let (daemon, _other) = (opus.daemon(), lumina.daemon());
+    assert_eq!(opus.json(&["send", "--to", "Lumina", "--wait", "20", "before"]).0, 0);
+    let limit = |bytes| {
+        let limit = Rlimit { current: bytes, ..getrlimit(Resource::Fsize) };
+        prlimit(Some(Pid::from_child(&daemon.0)), Resource::Fsize, limit).unwrap();
+    };
+    limit(Some(8192));
+    let refused = opus.run(&["send", "--to", "Lumina", "--json", &"does not fit ".repeat(2_000)]);
+    let said = error(&refused);
+    assert_eq!((refused.status.code(), &said["error"]), (Some(1), &"storage".into()), "{refused:?}");
+    let told = said["message"].as_str().unwrap();
+    assert!(told.contains("not sent") && told.contains("File too large"), "{told}");
+    assert!(refused.stdout.is_empty(), "{refused:?}");
+    limit(None);
+    assert_eq!(opus.json(&["send", "--to", "Lumina", "--wait", "20", "after"]).0, 0);
+    assert_eq!(lumina.texts(), ["before", "after"]);
+    assert_eq!(daemon.terminate(), Some(0));
 }
 
 #[test]

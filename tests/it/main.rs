@@ -9,6 +9,8 @@
 )]
 
 mod bad_disks;
+#[cfg(debug_assertions)]
+mod broken_disk;
 mod cli;
 #[cfg(debug_assertions)]
 mod crash_points;
@@ -17,6 +19,7 @@ mod files;
 mod floods;
 mod gate;
 mod hostile;
+mod ledger;
 #[cfg(feature = "matrix")]
 mod matrix;
 #[cfg(feature = "nats")]

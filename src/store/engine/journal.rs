@@ -15,7 +15,7 @@ use std::{
 };
 
 use super::{Batch, EngineError};
-use crate::store::crash::CrashPoint;
+use crate::store::{crash::CrashPoint, fault::DiskFault};
 
 const MAGIC: [u8; 4] = *b"SKJ1";
 const HEADER: usize = 4 + 4 + 8 + 16;
@@ -25,6 +25,10 @@ const SEGMENT_BYTES: u64 = 8 * 1024 * 1024;
 /// Segments that sled has taken in are kept up to so many bytes until the next start, because until then sled
 /// forgets all behind a damaged spot in what it wrote since its last start.
 const RETAINED_BYTES: u64 = 64 * 1024 * 1024;
+/// What is told of every flush after a sync that failed: the system may have dropped what it could not write, and a
+/// second sync would not say so.
+const SYNC_FAILED: &str =
+    "an earlier sync failed, so the disk is not trusted any more; check it and restart the program";
 /// Most bytes that may wait for a flush.
 const PENDING_MAX: usize = 256 * 1024 * 1024;
 /// Largest buffer kept for the next records.
@@ -161,11 +165,12 @@ impl Journal {
         Ok(number)
     }
 
-    /// Writes and syncs all that waits. When the disk is full what waits is kept, and a later flush can succeed.
+    /// Writes and syncs all that waits. When the disk is full or does not write, what waits is kept, and a later flush can
+    /// succeed; when it does not sync, none does any more.
     pub(super) fn flush(&self) -> Result<(), EngineError> {
         let mut files = locked(&self.files);
         if files.broken {
-            return Err(EngineError::Io(io::Error::other("an earlier sync failed; open the store anew")));
+            return Err(EngineError::Io(io::Error::other(SYNC_FAILED)));
         }
         let (mut bytes, last) = {
             let mut pending = locked(&self.pending);
@@ -229,10 +234,15 @@ impl Files {
         let Some((first, file)) = &mut self.current else { return Err(io::ErrorKind::NotFound.into()) };
         let length = self.segments.entry(*first).or_default();
         // Written at the known end: what a failed write left there is overwritten, or ignored at the next start.
+        DiskFault::Write.check(dir)?;
         file.write_all_at(bytes, *length)?;
         CrashPoint::FlushWritten.pass();
-        if let Err(error) = file.sync_data() {
+        if let Err(error) = DiskFault::Sync.check(dir).and_then(|()| file.sync_data()) {
             self.broken = true;
+            // What it was for is called not done, and must not come back with the next start.
+            if let Err(error) = file.set_len(*length) {
+                tracing::warn!(%error, "what could not be synced could not be taken back either");
+            }
             return Err(error);
         }
         CrashPoint::FlushSynced.pass();

@@ -215,7 +215,9 @@ impl Engine {
 
     /// Makes everything applied so far durable.
     pub(super) fn flush(&self) -> Result<(), EngineError> {
-        self.shared.journal.flush()
+        self.shared.journal.flush()?;
+        self.shared.try_again();
+        Ok(())
     }
 
     /// Brings everything into sled, and makes it durable there.
@@ -273,6 +275,15 @@ impl Shared {
     fn memories(&self) -> (Arc<Memory>, Option<Arc<Memory>>) {
         let layers = self.layers();
         (Arc::clone(&layers.active), layers.frozen.as_ref().map(|(memory, _)| Arc::clone(memory)))
+    }
+
+    /// The disk takes something: if it did not take what was to be brought into sled, that is tried again. Where sled has
+    /// failed for good it says so at once.
+    fn try_again(&self) {
+        let mut layers = self.layers();
+        if layers.failed.take().is_some() {
+            self.changed.notify_all();
+        }
     }
 
     /// The thread that brings frozen memory into sled.

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+#[cfg(debug_assertions)]
+use crate::store::fault::DiskFault;
 
 const KEY: [u8; 32] = [3; 32];
 
@@ -193,6 +195,48 @@ fn readers_see_whole_batches_while_writers_write() {
             assert_eq!(keys.collect::<Vec<u8>>(), (0..20).collect::<Vec<u8>>());
         }
     });
+}
+
+#[cfg(debug_assertions)]
+#[test]
+fn what_could_not_be_brought_into_sled_goes_there_when_the_disk_is_well_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = Engine::open(dir.path(), KEY).unwrap();
+    DiskFault::Write.strike(dir.path());
+    for number in 0..2000u32 {
+        let mut batch = Batch::default();
+        batch.put(number.to_be_bytes().to_vec(), vec![number as u8; 5000]);
+        engine.apply(&batch).unwrap();
+    }
+    let limit = std::time::Duration::from_secs(30);
+    let given_up = engine.shared.changed.wait_timeout_while(engine.shared.layers(), limit, |l| l.failed.is_none());
+    assert!(!given_up.unwrap().1.timed_out());
+    assert!(matches!(engine.settle(), Err(EngineError::Io(_))));
+    DiskFault::heal(dir.path());
+    engine.settle().unwrap();
+    assert!(engine.shared.layers().failed.is_none());
+    drop(engine);
+    let engine = Engine::open(dir.path(), KEY).unwrap();
+    assert_eq!((&engine.loss, engine.scan(&[0], &[1], false).count()), (&Loss::default(), 2000));
+}
+
+#[cfg(debug_assertions)]
+#[test]
+fn after_a_failed_sync_nothing_is_durable_and_what_it_was_for_does_not_come_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = Engine::open(dir.path(), KEY).unwrap();
+    engine.apply(&batch(&[(1, Some(1))])).unwrap();
+    engine.flush().unwrap();
+    DiskFault::Sync.strike(dir.path());
+    engine.apply(&batch(&[(2, Some(2))])).unwrap();
+    assert!(matches!(engine.flush(), Err(EngineError::Io(error)) if error.raw_os_error().is_some()));
+    DiskFault::heal(dir.path());
+    let again = engine.flush();
+    assert!(matches!(&again, Err(EngineError::Io(error)) if error.to_string().contains("restart")), "{again:?}");
+    drop(engine);
+    let engine = Engine::open(dir.path(), KEY).unwrap();
+    assert_eq!(engine.loss, Loss::default());
+    assert_eq!(scan(&engine, 0, 9, false), [(vec![1], value(1))]);
 }
 
 #[test]
