@@ -184,7 +184,7 @@ fn full_disk_of_a_daemon() {
     assert_eq!(made.status.code(), Some(1), "{made:?}");
     assert!(String::from_utf8_lossy(&made.stderr).to_lowercase().contains("no space left"), "{made:?}");
     // What comes in stays with its sender, and is not acked.
-    let text = "into a full disk ".repeat(500);
+    let text = "into a full disk ".repeat(500).trim_end().to_owned();
     let (code, coming) = lumina.json(&["send", "--to", "Opus", "--wait", "1", &text]);
     assert_eq!((code, coming[0]["state"].as_str()), (3, Some("accepted")), "{coming:?}");
 

@@ -178,7 +178,8 @@ fn a_message_between_two_daemons_is_delivered_and_printed() {
     assert!(["acked", "running", "accepted"].contains(&tried[0]["outcome"].as_str().unwrap()), "{tried}");
     let last = until("the ledger is whole", || {
         let explained = opus.json(&["route", "explain", "Lumina"]).1.remove(0);
-        (explained["last"]["attempts"][0]["outcome"] == "acked").then(|| explained["last"].clone())
+        let attempt = &explained["last"]["attempts"][0];
+        (attempt["outcome"] == "acked" && attempt["took_ms"].is_u64()).then(|| explained["last"].clone())
     });
     let attempt = &last["attempts"][0];
     for field in ["number", "via", "started", "ended", "took_ms", "bytes", "ack_via"] {
