@@ -1,24 +1,15 @@
 //! A disk that answers with `EIO`: what was acked is there, what could not be kept was called neither sent nor received, and
 //! all goes on when the disk is well again.
 
-use std::path::Path;
-
 use skcomm_tui::{
     node::{Command, Event, NodeError, NodeErrorKind},
     store::DiskFault,
 };
 
-use crate::support::{TestNode, event, folder, request};
-
-/// Alice and Bob who know each other over a shared folder.
-async fn pair(shared: &Path) -> (TestNode, TestNode) {
-    let alice = TestNode::start("alice", &[("file", folder(shared))]).await;
-    let bob = TestNode::start("bob", &[("file", folder(shared))]).await;
-    let route = [("file", shared.to_str().unwrap())];
-    alice.know(&bob, &route).await;
-    bob.know(&alice, &route).await;
-    (alice, bob)
-}
+use crate::{
+    durability::pair,
+    support::{TestNode, event, request},
+};
 
 /// Tries to send, in vain; the error.
 async fn refused(alice: &TestNode, text: &str) -> NodeError {

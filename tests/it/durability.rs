@@ -20,7 +20,7 @@ use skcomm_tui::{
 use crate::support::{TestNode, event, folder, request, until};
 
 /// Alice and Bob who know each other over a shared folder.
-async fn pair(shared: &Path) -> (TestNode, TestNode) {
+pub(crate) async fn pair(shared: &Path) -> (TestNode, TestNode) {
     let alice = TestNode::start("alice", &[("file", folder(shared))]).await;
     let bob = TestNode::start("bob", &[("file", folder(shared))]).await;
     let route = [("file", shared.to_str().unwrap())];
