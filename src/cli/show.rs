@@ -140,6 +140,13 @@ pub(super) fn transport_state(health: &TransportHealth) -> String {
     };
     let state = match health.opens {
         Some(opens) => format!("{state}; outside its call windows until {}", time(opens)),
+        None => match health.bulk_opens {
+            Some(opens) => format!("{state}; bulk waits until {}", time(opens)),
+            None => state,
+        },
+    };
+    let state = match health.max_bytes {
+        Some(most) => format!("{state}; only up to {most} bytes"),
         None => state,
     };
     match &health.breaker {

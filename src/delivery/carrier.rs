@@ -80,6 +80,8 @@ impl Carrier {
             enabled: self.enabled,
             up: self.is_up(),
             opens: None,
+            bulk_opens: None,
+            max_bytes: None,
             flapping: self.is_flapping(now.mono, config),
             latency_ms: self.meter.latency(),
             recent_ms: self.meter.recent.iter().copied().collect(),

@@ -23,6 +23,10 @@ pub struct PathHealth {
     pub up: bool,
     /// When its call windows open; none while they are open.
     pub opens: Option<Timestamp>,
+    /// When bulk may go; none while it may.
+    pub bulk_opens: Option<Timestamp>,
+    /// The user's limit on the size of a message in bytes, sealed; none where there is none.
+    pub max_bytes: Option<usize>,
     /// Whether it goes up and down so often that it is used only where nothing else is left.
     pub flapping: bool,
     /// Smoothed milliseconds from send to ack (to acceptance, or of a probe, before any ack).

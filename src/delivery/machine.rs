@@ -80,7 +80,7 @@ impl Machine {
     pub fn handle(&mut self, now: Now, input: Input) -> Vec<Action> {
         let now = self.observe_clocks(now);
         if self.out.iter().any(|action| matches!(action, Action::ClockJump { .. })) {
-            self.windows_moved();
+            self.windows_moved(now);
         }
         // First what happened, then what did not: an ack that came in while the driver was busy must be seen
         // before the alarm that was to miss it.
@@ -103,9 +103,14 @@ impl Machine {
 
     /// How every transport does, by name.
     pub fn health(&self, now: Now) -> Vec<PathHealth> {
-        let one = |(id, carrier): (&TransportId, &Carrier)| PathHealth {
-            opens: self.schedules.get(id).and_then(|schedule| schedule.opens(now.wall)),
-            ..carrier.health(id, now, &self.config)
+        let one = |(id, carrier): (&TransportId, &Carrier)| {
+            let schedule = self.schedules.get(id);
+            PathHealth {
+                opens: schedule.and_then(|schedule| schedule.opens(now.wall)),
+                bulk_opens: schedule.and_then(|schedule| schedule.bulk_opens(now.wall)),
+                max_bytes: schedule.and_then(|schedule| schedule.max_bytes),
+                ..carrier.health(id, now, &self.config)
+            }
         };
         self.carriers.iter().map(one).collect()
     }
@@ -178,6 +183,10 @@ impl Machine {
             Timer::Peer(peer) => self.path_may_be_open(now, peer),
             Timer::Breaker(via) => self.breaker_due(now, via),
             Timer::Health(via) => {
+                self.touched.insert(via, true);
+            }
+            Timer::Hours(via) => {
+                self.watch_hours(now, &via);
                 self.touched.insert(via, true);
             }
         }

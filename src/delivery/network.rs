@@ -104,6 +104,7 @@ impl Machine {
     pub(super) fn schedule(&mut self, now: Now, id: TransportId, schedule: Schedule) {
         if schedule == Schedule::default() {
             self.schedules.remove(&id);
+            self.timers.clear(&Timer::Hours(id.clone()));
         } else {
             self.schedules.insert(id.clone(), schedule);
         }
@@ -111,7 +112,7 @@ impl Machine {
             self.unshelve(now, peer);
             self.came_back(peer);
         }
-        self.windows_moved();
+        self.windows_moved(now);
         if self.carriers.contains_key(&id) {
             self.touch_now(&id);
         }
@@ -119,13 +120,27 @@ impl Machine {
 
     /// Windows open at other times than was reckoned, because they or the clock were changed: who waits for one looks
     /// again.
-    pub(super) fn windows_moved(&mut self) {
+    pub(super) fn windows_moved(&mut self, now: Now) {
+        let ruled: Vec<TransportId> = self.schedules.keys().cloned().collect();
+        ruled.iter().for_each(|id| self.watch_hours(now, id));
         let waiting = self.peers.iter().filter(|(_, peer)| !peer.dated.is_empty() || !peer.blocked.is_empty());
         let waiting: Vec<(Fingerprint, Vec<_>)> =
             waiting.map(|(id, peer)| (*id, peer.dated.values().copied().collect())).collect();
         for (peer, dated) in waiting {
             dated.into_iter().for_each(|id| self.make_ready(id));
             self.dirty.insert(peer);
+        }
+    }
+
+    /// Sets the alarm for the next opening or closing of a window: how the transport does reads differently then.
+    pub(super) fn watch_hours(&mut self, now: Now, id: &TransportId) {
+        let timer = Timer::Hours(id.clone());
+        match self.schedules.get(id).and_then(|schedule| schedule.next_change(now.wall)) {
+            Some(change) => {
+                let wait = u64::try_from(change.ms_since(now.wall)).unwrap_or(0);
+                self.timers.set(timer, now.mono.saturating_add(Duration::from_millis(wait)));
+            }
+            None => self.timers.clear(&timer),
         }
     }
 
@@ -177,7 +192,8 @@ impl Machine {
         }
         self.schedules.remove(&id);
         self.timers.clear(&Timer::Breaker(id.clone()));
-        self.timers.clear(&Timer::Health(id));
+        self.timers.clear(&Timer::Health(id.clone()));
+        self.timers.clear(&Timer::Hours(id));
     }
 
     /// Takes everything out of the hands of a transport that will not do it; other paths are tried at once.

@@ -245,6 +245,22 @@ impl Schedule {
         next_opening(&self.windows, &self.zone, now)
     }
 
+    /// When bulk may go; none while it may, or where it does not wait for hours of its own.
+    pub fn bulk_opens(&self, now: Timestamp) -> Option<Timestamp> {
+        next_opening(&self.bulk.as_ref()?.windows, &self.zone, now)
+    }
+
+    /// When a window next opens or closes, of those for everything and those for bulk; none where there are none.
+    pub(super) fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
+        let ms = now.unix_ms();
+        let today = jiff::Timestamp::from_millisecond(ms).ok()?.to_zoned(self.zone.clone()).date();
+        let windows = || self.windows.iter().chain(self.bulk.iter().flat_map(|bulk| &bulk.windows));
+        let days = (-1..=DAYS_AHEAD).filter_map(|ahead| today.checked_add(Span::new().days(ahead)).ok());
+        let spans = days.flat_map(|date| windows().filter_map(move |window| window.on(date, &self.zone)));
+        let next = spans.flat_map(|(from, until)| [from, until]).filter(|at| *at > ms).min();
+        next.map(Timestamp::from_unix_ms)
+    }
+
     /// Why a message may not go now. Control messages are never bulk.
     pub(super) fn closed(&self, now: Timestamp, size: usize, urgency: Urgency, control: bool) -> Option<Closed> {
         let whole = self.opens(now).map(|opens| Closed { opens, bulk: false });
@@ -386,6 +402,20 @@ mod tests {
         (1..0x80_u8, 0..DAY, 1..=DAY)
             .prop_filter("not empty", |(_, from, until)| from != until)
             .prop_map(|(days, from, until)| Window { days, from, until })
+    }
+
+    #[test]
+    fn the_next_change_is_an_opening_or_a_closing_of_any_window() {
+        let zone = TimeZone::UTC;
+        let windows = |list: &[&str]| list.iter().map(|text| text.parse().unwrap()).collect::<Vec<Window>>();
+        let bulk = Bulk { larger_than: Some(1), urgency: None, windows: windows(&["01:00-05:00"]) };
+        let schedule = Schedule { windows: windows(&["fri 22:00-06:00"]), bulk: Some(bulk), ..Schedule::default() };
+        let steps =
+            ["2027-01-15T12:00", "2027-01-15T22:00", "2027-01-16T01:00", "2027-01-16T05:00", "2027-01-16T06:00"];
+        for pair in steps.windows(2) {
+            assert_eq!(schedule.next_change(at(pair[0], &zone)), Some(at(pair[1], &zone)), "after {}", pair[0]);
+        }
+        assert_eq!(Schedule::default().next_change(at(steps[0], &zone)), None);
     }
 
     /// Whether a window is open in a minute of the week, Monday first, counted by hand.

@@ -25,6 +25,8 @@ pub(super) enum Timer {
     Breaker(TransportId),
     /// A health report that was put off.
     Health(TransportId),
+    /// A window of a transport opens or closes.
+    Hours(TransportId),
 }
 
 /// The alarms. Setting one that is set moves it.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     delivery::Policy,
-    identity::Fqid,
+    identity::{Fqid, RoutingDefaults},
     wire::{Mode, Urgency, limits},
 };
 
@@ -55,6 +55,18 @@ pub struct Defaults {
     pub read_receipts: bool,
     /// Whether accepted peers are told now and then that this node runs.
     pub presence: bool,
+}
+
+impl Defaults {
+    /// What of them a thread or a peer may say otherwise.
+    pub fn routing(&self) -> RoutingDefaults {
+        RoutingDefaults {
+            mode: Some(self.mode),
+            policy: Some(self.policy),
+            urgency: Some(self.urgency),
+            ttl_seconds: Some(self.ttl_seconds),
+        }
+    }
 }
 
 impl Default for Defaults {

@@ -219,6 +219,7 @@ impl Core {
             transports: self.health(),
             refused: self.counters.refused.clone(),
             duplicates: self.counters.duplicates,
+            defaults: self.config.defaults.routing(),
             warnings: self.warnings.clone(),
         };
         self.query(answer, move |q| Ok(Reply::Status(Box::new(Status { unread: q.unread()?, ..status }))));

@@ -96,9 +96,11 @@ impl Paths {
         up.then(|| Live { transport: path.transport.clone(), capabilities: path.capabilities() })
     }
 
-    /// The largest frame a transport carries, in bytes; none when it is not configured.
+    /// The largest frame a transport carries and the user lets it carry, in bytes; none when it is not configured.
     pub(super) fn max_frame(&self, id: &TransportId) -> Option<usize> {
-        self.running.get(id).map(|path| path.transport.capabilities().max_frame)
+        let path = self.running.get(id)?;
+        let most = path.config.rules.max_bytes.unwrap_or(usize::MAX);
+        Some(most.min(path.transport.capabilities().max_frame))
     }
 
     /// The first transport of that kind.
@@ -473,6 +475,8 @@ fn view(path: &Path, measured: PathHealth) -> TransportHealth {
         priority: path.config.priority,
         capabilities: path.capabilities(),
         opens: measured.opens,
+        bulk_opens: measured.bulk_opens,
+        max_bytes: measured.max_bytes,
         latency_ms: measured.latency_ms,
         recent_ms: measured.recent_ms,
         success: measured.success,

@@ -40,15 +40,42 @@ pub enum CrashPoint {
     AckReady,
     /// An ack for a message of ours came; nothing of it is known but that.
     AckReceived,
+    /// A file's record is durable; the message that offers it is not made.
+    OfferKept,
+    /// A chunk of ours is sealed; the router does not know it.
+    ChunkSealed,
+    /// A chunk of ours was acked; that is noted nowhere.
+    ChunkDelivered,
+    /// A chunk came; nothing of it is written.
+    PartWrite,
+    /// It is written to the part file and not synced.
+    PartWritten,
+    /// It is synced and not noted in the store.
+    PartSynced,
+    /// It is noted durably; neither transport nor sender were told.
+    ChunkNoted,
+    /// The transport was told, the ack is asked for.
+    ChunkTold,
+    /// All chunks are there, and that is durable; the hash was not compared.
+    FileWhole,
+    /// The hash is right; the file has no name.
+    FileHashed,
+    /// It has its name; the store does not say so.
+    FileNamed,
+    /// What this end says of a transfer is durable and not on its way.
+    WordKept,
 }
 
 /// The armed point, counted from one; zero when none is.
 #[cfg(debug_assertions)]
 static ARMED: AtomicUsize = AtomicUsize::new(0);
+/// How often it is still passed alive.
+#[cfg(debug_assertions)]
+static SPARED: AtomicUsize = AtomicUsize::new(0);
 
 impl CrashPoint {
-    /// All of them.
-    pub const ALL: [Self; 16] = [
+    /// Those between a message and its ack.
+    pub const OF_MESSAGES: [Self; 16] = [
         Self::StoreWrite,
         Self::FlushWritten,
         Self::FlushSynced,
@@ -66,17 +93,36 @@ impl CrashPoint {
         Self::AckReady,
         Self::AckReceived,
     ];
+    /// Those between the offer of a file and the word that it was received.
+    pub const OF_FILES: [Self; 12] = [
+        Self::OfferKept,
+        Self::ChunkSealed,
+        Self::ChunkDelivered,
+        Self::PartWrite,
+        Self::PartWritten,
+        Self::PartSynced,
+        Self::ChunkNoted,
+        Self::ChunkTold,
+        Self::FileWhole,
+        Self::FileHashed,
+        Self::FileNamed,
+        Self::WordKept,
+    ];
 
-    /// From now on the process dies (SIGKILL) when it comes here. Only in builds with debug assertions.
+    /// From now on the process dies (SIGKILL) when it comes here, after it passed alive `spared` times. Only in builds
+    /// with debug assertions.
     #[cfg(debug_assertions)]
-    pub fn arm(self) {
+    pub fn arm(self, spared: usize) {
+        SPARED.store(spared, Ordering::SeqCst);
         ARMED.store(self as usize + 1, Ordering::SeqCst);
     }
 
     /// Dies if this point is armed.
     pub(crate) fn pass(self) {
         #[cfg(debug_assertions)]
-        if ARMED.load(Ordering::Relaxed) == self as usize + 1 {
+        if ARMED.load(Ordering::Relaxed) == self as usize + 1
+            && SPARED.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_err()
+        {
             die();
         }
     }

@@ -115,6 +115,8 @@ pub(crate) fn health(name: &str, priority: u16, state: TransportState) -> Transp
         state,
         address: None,
         opens: None,
+        bulk_opens: None,
+        max_bytes: None,
         priority,
         capabilities: Capabilities {
             duplex: true,
@@ -146,6 +148,7 @@ fn down() -> TransportState {
 }
 
 /// A node that answers from memory.
+#[derive(Clone)]
 pub(crate) struct FakeNode {
     pub(crate) status: Status,
     pub(crate) peers: Vec<Peer>,
@@ -202,6 +205,7 @@ impl FakeNode {
                 transports: transports(),
                 refused: BTreeMap::from([("bad_signature".to_owned(), 2)]),
                 duplicates: 3,
+                defaults: Default::default(),
                 warnings: Vec::new(),
             },
             peers: vec![peer("lumina", 0xA1, TrustLevel::Verified), jarvis_peer],

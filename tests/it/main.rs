@@ -15,6 +15,8 @@ mod cli;
 #[cfg(debug_assertions)]
 mod crash_points;
 mod durability;
+#[cfg(debug_assertions)]
+mod file_crashes;
 mod files;
 mod floods;
 mod gate;
@@ -22,6 +24,8 @@ mod hostile;
 mod ledger;
 #[cfg(feature = "matrix")]
 mod matrix;
+#[cfg(debug_assertions)]
+mod mortal;
 #[cfg(feature = "nats")]
 mod nats;
 mod nodes;

@@ -136,3 +136,26 @@ fn a_window_that_the_user_changes_counts_at_once() {
     bench.give(Input::Transport { id: via("tcp"), capabilities, priority: 1, enabled: true });
     assert_eq!(bench.up("tcp").len(), 1, "the rules of what was removed are gone with it");
 }
+
+#[test]
+fn faces_are_told_when_a_window_opens_and_when_it_closes() {
+    let mut bench = Bench::new(&[("tcp", direct())]);
+    set(&mut bench, "tcp", rules(&["12:00-13:00"]));
+    let told = |bench: &Bench| {
+        let reports = bench.said.iter().filter(|(_, action)| matches!(action, Action::Health { .. }));
+        reports.map(|(at, _)| *at - secs(1_000)).collect::<Vec<_>>()
+    };
+    bench.pass(secs(1));
+    bench.said.clear();
+    bench.pass(hours(24));
+    assert_eq!(told(&bench), [hours(4), hours(5)]);
+    assert!(bench.machine.health(bench.now())[0].opens.is_some());
+    // The clock is set to half past eleven: the alarm is reckoned anew.
+    bench.skew_ms = 3 * 3_600_000 + 1_800_000;
+    bench.give(Input::Wake);
+    bench.said.clear();
+    bench.pass(secs(1_801));
+    assert_eq!(told(&bench).len(), 1, "{:?}", bench.said);
+    bench.give(Input::TransportGone { id: via("tcp") });
+    assert_eq!(bench.machine.next_wake(), None);
+}

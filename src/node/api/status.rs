@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     delivery::{Breaker, Capabilities, Reason, TransportId},
+    identity::RoutingDefaults,
     transport::TransportState,
     wire::{Fingerprint, SafeText, Timestamp},
 };
@@ -35,6 +36,9 @@ pub struct Status {
     pub refused: BTreeMap<String, u64>,
     /// Duplicates dropped.
     pub duplicates: u64,
+    /// What messages get that ask for nothing else, where neither thread nor peer say more.
+    #[serde(default)]
+    pub defaults: RoutingDefaults,
     /// Warnings the user should see (a quarantined store, a bad theme, a clock jump).
     pub warnings: Vec<SafeText>,
 }
@@ -58,6 +62,12 @@ pub struct TransportHealth {
     /// When its call windows open; none while they are open, or where there are none.
     #[serde(default)]
     pub opens: Option<Timestamp>,
+    /// When bulk may go over it; none while it may.
+    #[serde(default)]
+    pub bulk_opens: Option<Timestamp>,
+    /// The user's limit on the size of a message in bytes, sealed; none where there is none.
+    #[serde(default)]
+    pub max_bytes: Option<usize>,
     /// Smoothed milliseconds from send to ack (to acceptance before any ack).
     pub latency_ms: Option<f64>,
     /// The latest latencies in milliseconds, oldest first, at most 32.

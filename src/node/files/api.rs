@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     delivery::{Reason, TransportId},
     node::PeerRef,
-    wire::{EnvelopeId, Fingerprint, Mode, SafeText, ThreadId},
+    wire::{EnvelopeId, Fingerprint, Mode, SafeText, ThreadId, Timestamp},
 };
 
 /// A file to be sent.
@@ -52,6 +52,12 @@ pub struct Transfer {
     pub state: TransferState,
     /// The path the latest chunk took.
     pub via: Option<TransportId>,
+    /// Chunks of ours that were sent since the node started, those that were sent again included.
+    #[serde(default)]
+    pub chunks_out: u64,
+    /// When it was offered (ours) or the offer came (theirs).
+    #[serde(default)]
+    pub since: Timestamp,
 }
 
 /// How a transfer stands.

@@ -221,8 +221,9 @@ impl Core {
         let Some(record) = self.files.live.get(&key).map(|live| live.record.clone()) else { return };
         let open = matches!(record.state, TransferState::Running | TransferState::Verifying);
         if record.incoming && open {
-            // An empty file has nothing that could be looked for.
-            match record.is_whole() && record.size > 0 {
+            // An empty file is whole before anything was made for it.
+            let whole = record.is_whole() && record.size > 0;
+            match whole || record.state == TransferState::Verifying {
                 true => self.finish_if_whole(key),
                 false => self.prepare(key, Prepare::Reopen, None),
             }

@@ -82,6 +82,8 @@ struct Live {
     /// Whether the folder is being prepared, or the hash compared.
     busy: bool,
     via: Option<TransportId>,
+    /// Outgoing: chunks handed to the router since the program started.
+    chunks_out: u64,
     meter: Meter,
 }
 
@@ -97,6 +99,7 @@ impl Live {
             noting: false,
             busy: false,
             via: None,
+            chunks_out: 0,
             meter: Meter::default(),
         }
     }
@@ -198,7 +201,8 @@ impl Core {
         let live = self.files.live.get(key)?;
         let known = self.people.names().get(&key.0).cloned();
         let name = known.unwrap_or_else(|| SafeText::line(&key.0.short()));
-        Some(live.record.view(name, live.meter.bytes_a_second(), live.via.clone()))
+        let view = live.record.view(name, live.meter.bytes_a_second(), live.via.clone());
+        Some(Transfer { chunks_out: live.chunks_out, ..view })
     }
 
     /// Reports a transfer whose state changed.

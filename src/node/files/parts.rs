@@ -10,6 +10,7 @@ use crate::{
         compose::{self, Draft, Sealed},
         core::Core,
     },
+    store::CrashPoint,
     wire::{Content, EnvelopeId, FileBody, FileStatus, FileWord, Mode, PayloadType, Urgency},
 };
 
@@ -79,12 +80,14 @@ impl Core {
         let id = draft.envelope_id;
         let Some(live) = self.files.live.get_mut(&key) else { return };
         if let What::Chunk(index) = what {
+            CrashPoint::ChunkSealed.pass();
             // It may have been paused or given up while the chunk was being sealed.
             if !live.record.is_running() {
                 live.sending.remove(&index);
                 return;
             }
             live.sending.insert(index, Some(id));
+            live.chunks_out += 1;
         }
         self.files.parts.insert(id, Part { key, what });
         self.files.expected.map().insert(id, (key.0, sealed.digest));
@@ -167,6 +170,7 @@ impl Core {
             |_| Ok(()),
             move |core, written| {
                 if written.is_ok() {
+                    CrashPoint::WordKept.pass();
                     let status = FileStatus { transfer, turn, word };
                     core.send_part(key, What::Word(turn), move || Ok(FileBody::Status(status)));
                 }

@@ -1,6 +1,6 @@
 //! Files coming in.
 
-use std::{os::unix::fs::FileExt as _, path::PathBuf, sync::Arc};
+use std::{fs::File, os::unix::fs::FileExt as _, path::PathBuf, sync::Arc};
 
 use super::{
     ACTIVE_MAX, Key, Live, OFFERS_MAX, TransferState, WRITING_MAX,
@@ -14,7 +14,7 @@ use crate::{
     delivery::{Policy, Reason, ReasonKind},
     identity::{Permission, TrustLevel},
     node::{NodeError, NodeErrorKind, NoticeLevel, acks::Arrival, core::Core, handle::Answer, refusal::Refusal},
-    store::MessageRecord,
+    store::{CrashPoint, MessageRecord},
     transport::Receipt,
     wire::{FileChunk, FileManifest, Fingerprint, SafeText},
 };
@@ -128,7 +128,7 @@ impl Core {
         });
     }
 
-    fn prepared(&mut self, key: Key, how: Prepare, part: Arc<std::fs::File>, there: bool, answer: Option<Answer>) {
+    fn prepared(&mut self, key: Key, how: Prepare, part: Arc<File>, there: bool, answer: Option<Answer>) {
         let Some(live) = self.files.live.get_mut(&key) else { return };
         live.busy = false;
         if live.record.state.is_final() {
@@ -203,8 +203,7 @@ impl Core {
         };
         live.writing.insert(index);
         let offset = u64::from(index) * live.record.chunk_bytes;
-        let writing =
-            tokio::task::spawn_blocking(move || part.write_all_at(&chunk.data, offset).and_then(|()| part.sync_data()));
+        let writing = tokio::task::spawn_blocking(move || write_chunk(&part, &chunk.data, offset));
         self.later(writing, move |core, written| {
             match written.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
                 Ok(()) => core.chunk_synced(key, index, arrival, receipt),
@@ -274,7 +273,10 @@ impl Core {
             },
             move |core, noted| {
                 match noted {
-                    Ok(()) => core.chunks_durable(key, synced),
+                    Ok(()) => {
+                        CrashPoint::ChunkNoted.pass();
+                        core.chunks_durable(key, synced);
+                    }
                     Err(error) => {
                         core.storage_failed("that chunks came; they stay with their sender", &error);
                         core.chunks_lost(key, &synced);
@@ -294,6 +296,7 @@ impl Core {
             }
             receipt.durable();
             self.ack(arrival);
+            CrashPoint::ChunkTold.pass();
         }
         self.show_progress(&key);
     }
@@ -308,7 +311,6 @@ impl Core {
 
     /// When all chunks are durable the hash decides.
     pub(super) fn finish_if_whole(&mut self, key: Key) {
-        let downloads = self.downloads();
         let Some(live) = self.files.live.get_mut(&key) else { return };
         let open = matches!(live.record.state, TransferState::Running | TransferState::Verifying);
         let settled = live.writing.is_empty() && !live.noting && !live.busy;
@@ -318,10 +320,32 @@ impl Core {
         live.busy = true;
         live.part = None;
         live.record.state = TransferState::Verifying;
+        let record = live.record.clone();
+        self.show_transfer(&key);
+        // Durable before the file gets its name: a start after a crash then knows that it may have one already.
+        self.write(
+            move |store| record.put(store),
+            move |core, noted| match noted {
+                Ok(()) => core.compare_hash(key),
+                Err(error) => {
+                    core.storage_failed("that a file came whole", &error);
+                    core.finished(key, Err(Reason::new(ReasonKind::Io, error.to_string())));
+                }
+            },
+        );
+    }
+
+    fn compare_hash(&mut self, key: Key) {
+        CrashPoint::FileWhole.pass();
+        let downloads = self.downloads();
+        let Some(live) = self.files.live.get_mut(&key) else { return };
+        if live.record.state != TransferState::Verifying {
+            // It was given up meanwhile.
+            live.busy = false;
+            return;
+        }
         let r = &live.record;
         let (folder, id, name, size, sha256) = (r.folder.clone(), r.id, r.safe_name.clone(), r.size, r.sha256);
-        self.save_transfer(key, None);
-        self.show_transfer(&key);
         let finishing =
             tokio::task::spawn_blocking(move || Sandbox::open(&downloads, &folder)?.finish(&id, &name, size, &sha256));
         self.later(finishing, move |core, ended| {
@@ -345,6 +369,13 @@ impl Core {
                     Reason::new(ReasonKind::HashMismatch, "all of it came, and its hash is not the offered one");
                 let text = format!("{name} came damaged and was put aside as {}", path.display());
                 (TransferState::Damaged { path: shown(path), reason }, NoticeLevel::Warning, text)
+            }
+            Ok(Ended::Gone) => {
+                // Otherwise it could not be fetched anew.
+                live.record.have = Bitmap::empty(live.record.chunks());
+                let reason = Reason::new(ReasonKind::Io, "what had been received is gone; resume to fetch it anew");
+                let text = format!("{name} cannot be finished: {reason}");
+                (TransferState::Paused { by_peer: false, reason: Some(reason) }, NoticeLevel::Warning, text)
             }
             Err(reason) => {
                 let text = format!("{name} cannot be finished: {reason}");
@@ -374,6 +405,16 @@ impl Core {
             }
         });
     }
+}
+
+/// Puts a chunk into its place and makes it durable. Blocks.
+fn write_chunk(part: &File, data: &[u8], offset: u64) -> std::io::Result<()> {
+    CrashPoint::PartWrite.pass();
+    part.write_all_at(data, offset)?;
+    CrashPoint::PartWritten.pass();
+    part.sync_data()?;
+    CrashPoint::PartSynced.pass();
+    Ok(())
 }
 
 /// Nothing can be done; whoever waits is told.

@@ -118,6 +118,8 @@ impl Record {
             rate: rate.filter(|_| state == TransferState::Running),
             state,
             via,
+            chunks_out: 0,
+            since: self.since,
         }
     }
 

@@ -20,6 +20,7 @@ use super::name::candidates;
 use crate::{
     delivery::{Reason, ReasonKind},
     home::FilesConfig,
+    store::CrashPoint,
     wire::{Digest, EnvelopeId},
 };
 
@@ -41,6 +42,8 @@ pub(super) enum Ended {
     Good(PathBuf),
     /// Its hash is wrong; it was put aside here.
     Damaged(PathBuf),
+    /// Neither what was written nor a file with this content is there.
+    Gone,
 }
 
 /// What a new file needs, and what others need already.
@@ -109,13 +112,18 @@ impl Sandbox {
         if !there {
             self.discard(id)?;
             // The program died after the file got its name and before that was written down.
-            return self.find(name, size, sha256).map(Ended::Good);
+            return Ok(self.find(name, size, sha256).map_or(Ended::Gone, Ended::Good));
         }
         let told = |error: io::Error| io_reason(&self.path.join(part_name(id)), "cannot be read", error);
         let good = part.metadata().map_err(told)?.len() == size && digest(&mut part).map_err(told)? == *sha256;
         let part = part_name(id);
+        CrashPoint::FileHashed.pass();
         match good {
-            true => self.place(&part, name).map(Ended::Good),
+            true => {
+                let path = self.place(&part, name)?;
+                CrashPoint::FileNamed.pass();
+                Ok(Ended::Good(path))
+            }
             false => self.place(&part, &format!("{name}{DAMAGED}")).map(Ended::Damaged),
         }
     }
@@ -150,17 +158,17 @@ impl Sandbox {
     }
 
     /// The file of that name, or with a number behind it, that has this content.
-    fn find(&self, name: &str, size: u64, sha256: &Digest) -> Result<PathBuf, Reason> {
+    fn find(&self, name: &str, size: u64, sha256: &Digest) -> Option<PathBuf> {
         for name in candidates(name) {
             let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
             let Ok(opened) = rustix::fs::openat(&self.folder, &name, flags, Mode::empty()) else { break };
             let mut file = File::from(opened);
             let fits = file.metadata().is_ok_and(|meta| meta.is_file() && meta.len() == size);
             if fits && digest(&mut file).is_ok_and(|found| found == *sha256) {
-                return Ok(self.path.join(&name));
+                return Some(self.path.join(&name));
             }
         }
-        Err(Reason::new(ReasonKind::Io, "what had been received is gone from the downloads folder"))
+        None
     }
 
     /// Whether the file may be written here: quotas and free space.
@@ -286,7 +294,7 @@ mod tests {
             let part = received(&sandbox, b"hello");
             match sandbox.finish(&part, "a.txt", size, &Digest::of(claimed)).unwrap() {
                 Ended::Damaged(path) => assert!(path.to_str().unwrap().contains("a.txt"), "{path:?}"),
-                Ended::Good(path) => panic!("{path:?}"),
+                other => panic!("{other:?}"),
             }
         }
         assert!(!dir.path().join("Lumina/a.txt").exists());
@@ -318,7 +326,7 @@ mod tests {
         let part = received(&sandbox, b"hello");
         let first = sandbox.finish(&part, "a.txt", 5, &Digest::of(b"hello")).unwrap();
         assert_eq!(sandbox.finish(&part, "a.txt", 5, &Digest::of(b"hello")).unwrap(), first);
-        assert!(sandbox.finish(&part, "b.txt", 5, &Digest::of(b"hello")).is_err());
+        assert_eq!(sandbox.finish(&part, "b.txt", 5, &Digest::of(b"hello")).unwrap(), Ended::Gone);
         let names = std::fs::read_dir(dir.path().join("Lumina")).unwrap().count();
         assert_eq!(names, 2, "nothing is left beside them");
     }

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     delivery::{MessageState, Reason, ReasonKind, TransportId},
     node::{NodeError, NodeErrorKind, NoticeLevel, SendRequest, core::Core, handle::Answer},
+    store::CrashPoint,
     wire::{EnvelopeId, FileBody, FileChunk, FileManifest, Fingerprint, PayloadType, ThreadId, limits},
 };
 
@@ -20,6 +21,8 @@ use crate::{
 const CHUNK_BYTES: u64 = 240 * 1024;
 /// How long chunks stay away from a queue that is full.
 const MAKE_ROOM: Duration = Duration::from_secs(5);
+/// Paths for smaller frames than this are for small messages: while there is another, chunks are not cut for them.
+const SMALL_FRAME: u64 = 64 * 1024;
 /// Bytes of an envelope that are not the chunk: headers, signatures, framing.
 const ENVELOPE_OVERHEAD: u64 = 8 * 1024;
 
@@ -54,11 +57,7 @@ impl Core {
     /// The largest chunk that every path of the peer carries in one frame.
     fn chunk_bytes(&self, peer: &Fingerprint) -> u64 {
         let routes = self.people.book.by_key(peer).map(|peer| peer.routes.as_slice()).unwrap_or_default();
-        let frames = routes.iter().filter_map(|route| self.paths.max_frame(&route.transport));
-        let smallest = frames.min().map_or(u64::MAX, |frame| frame as u64);
-        // Compressed base64 is about as long as what it stands for; the armor adds a third.
-        let fits = smallest.saturating_sub(ENVELOPE_OVERHEAD) / 3 * 2;
-        fits.clamp(limits::FILE_CHUNK_BYTES_MIN, CHUNK_BYTES)
+        chunk_for(routes.iter().filter_map(|route| self.paths.max_frame(&route.transport)).map(|frame| frame as u64))
     }
 
     fn offer(&mut self, key: Fingerprint, request: FileSend, looked: source::Looked, answer: Answer) {
@@ -117,6 +116,7 @@ impl Core {
             },
             move |core, written| match written {
                 Ok(()) => {
+                    CrashPoint::OfferKept.pass();
                     core.files.live.insert(id, live);
                     core.seal_and_store(&peer, certificate, draft, Some(answer));
                     core.show_transfer(&id);
@@ -183,6 +183,7 @@ impl Core {
     }
 
     pub(super) fn chunk_delivered(&mut self, key: Key, index: u32, via: TransportId) {
+        CrashPoint::ChunkDelivered.pass();
         let Some(live) = self.files.live.get_mut(&key) else { return };
         live.sending.remove(&index);
         live.record.have.set(index);
@@ -238,5 +239,31 @@ impl Core {
         self.show_transfer(&key);
         self.prune_transfers();
         self.notice(NoticeLevel::Error, format!("The transfer of {name} failed: {reason}"));
+    }
+}
+
+/// Bytes of a chunk for paths that carry frames of these sizes.
+fn chunk_for(frames: impl Iterator<Item = u64>) -> u64 {
+    let frames: Vec<u64> = frames.collect();
+    let ample = frames.iter().filter(|frame| **frame >= SMALL_FRAME).min();
+    let frame = ample.or(frames.iter().max()).copied().unwrap_or(u64::MAX);
+    // Compressed base64 is about as long as what it stands for; the armor adds a third.
+    let fits = frame.saturating_sub(ENVELOPE_OVERHEAD) / 3 * 2;
+    fits.clamp(limits::FILE_CHUNK_BYTES_MIN, CHUNK_BYTES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_fit_every_path_but_those_for_small_messages() {
+        const KIB: u64 = 1024;
+        let chunk = |frames: &[u64]| chunk_for(frames.iter().copied());
+        assert_eq!(chunk(&[]), CHUNK_BYTES);
+        assert_eq!(chunk(&[16 * KIB * KIB, 128 * KIB]), 80 * KIB);
+        assert_eq!(chunk(&[16 * KIB * KIB, 4 * KIB]), CHUNK_BYTES, "a radio is not for files");
+        assert_eq!(chunk(&[4 * KIB, 32 * KIB]), 16 * KIB, "unless there is nothing better");
+        assert_eq!(chunk(&[4 * KIB]), limits::FILE_CHUNK_BYTES_MIN);
     }
 }

@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 
 use crate::{
-    delivery::TransportId,
+    delivery::{Policy, TransportId},
     identity::TrustLevel,
     wire::{Mode, ThreadId, Urgency, limits},
 };
@@ -176,6 +176,10 @@ macro_rules! choice_values {
 
 choice_values! {
     Mode { "failover" = Mode::Failover, "broadcast" = Mode::Broadcast, "stealth" = Mode::Stealth, "speed" = Mode::Speed }
+    Policy {
+        "balanced" = Policy::Balanced, "fastest" = Policy::Fastest, "cheapest" = Policy::Cheapest,
+        "most-private" = Policy::MostPrivate, "surest" = Policy::Surest,
+    }
     Urgency { "low" = Urgency::Low, "normal" = Urgency::Normal, "high" = Urgency::High, "critical" = Urgency::Critical }
     TrustLevel {
         "untrusted" = TrustLevel::Untrusted, "verified" = TrustLevel::Verified,

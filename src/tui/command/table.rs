@@ -11,7 +11,7 @@ use super::{
     line::{Arguments, push_word},
 };
 use crate::{
-    delivery::TransportId,
+    delivery::{Policy, TransportId},
     identity::TrustLevel,
     wire::{Mode, ThreadId, Urgency},
 };
@@ -189,8 +189,11 @@ commands! {
     "file.pause" FilePause "Let the file of the selected message rest";
     "file.resume" FileResume "Go on with a paused file, or fetch a damaged one anew";
     "file.cancel" FileCancel "Give up the file of the selected message, or refuse it" destructive;
+    "file.list" FileList "Show the files on their way, and those that ended";
     "mode.cycle" ModeCycle "Next way of sending: failover, broadcast, stealth, speed";
     "mode.set" ModeSet(need mode: Mode) "Choose the way of sending";
+    "policy.cycle" PolicyCycle "Next policy: balanced, fastest, cheapest, most private, surest";
+    "policy.set" PolicySet(need policy: Policy) "Choose which of the usable paths go first";
     "urgency.cycle" UrgencyCycle "Next urgency: low, normal, high, critical";
     "urgency.set" UrgencySet(need urgency: Urgency) "Choose how much the message matters";
     "route.explain" RouteExplain(may mode: Mode) "Show which paths the next message would take, and why";

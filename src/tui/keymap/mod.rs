@@ -41,6 +41,8 @@ pub enum Context {
     Picker,
     /// The trust panel.
     Trust,
+    /// The files on their way.
+    Files,
     /// The log view.
     Log,
     /// The help, a card and other read-only overlays.
@@ -51,7 +53,7 @@ pub enum Context {
 
 impl Context {
     /// All contexts, in the order of the help.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Global,
         Self::List,
         Self::Peers,
@@ -61,6 +63,7 @@ impl Context {
         Self::Path,
         Self::Picker,
         Self::Trust,
+        Self::Files,
         Self::Log,
         Self::Help,
         Self::Confirm,
@@ -78,6 +81,7 @@ impl Context {
             Self::Path => "path",
             Self::Picker => "picker",
             Self::Trust => "trust",
+            Self::Files => "files",
             Self::Log => "log",
             Self::Help => "help",
             Self::Confirm => "confirm",
@@ -96,6 +100,7 @@ impl Context {
             Self::Path => "Path view",
             Self::Picker => "Prompts",
             Self::Trust => "Trust panel",
+            Self::Files => "Files",
             Self::Log => "Log",
             Self::Help => "Help and cards",
             Self::Confirm => "Questions",
@@ -114,6 +119,7 @@ impl Context {
             Self::Path => &[Self::Path, Self::List, Self::Global],
             Self::Picker => &[Self::Picker, Self::Global],
             Self::Trust => &[Self::Trust, Self::List, Self::Global],
+            Self::Files => &[Self::Files, Self::List, Self::Global],
             Self::Log => &[Self::Log, Self::List, Self::Global],
             Self::Help => &[Self::Help, Self::List, Self::Global],
             // A question must not be walked around by a global key.

@@ -97,7 +97,7 @@ fn every_binding_of_every_preset_does_what_it_says() {
 
 #[test]
 fn every_preset_binds_what_one_cannot_do_without() {
-    use Context::{Composer, Confirm, Conversation, Health, Path, Peers, Picker, Trust};
+    use Context::{Composer, Confirm, Conversation, Files, Health, Path, Peers, Picker, Trust};
     let everywhere = [
         "app.quit",
         "app.redraw",
@@ -118,8 +118,17 @@ fn every_preset_binds_what_one_cannot_do_without() {
                 .map(|cmd| (context, cmd)),
         );
         needed.extend(
-            ["mode.cycle", "urgency.cycle", "unread.next", "focus.peers", "focus.conversation", "trust.open"]
-                .map(|cmd| (context, cmd)),
+            [
+                "mode.cycle",
+                "policy.cycle",
+                "file.send",
+                "urgency.cycle",
+                "unread.next",
+                "focus.peers",
+                "focus.conversation",
+                "trust.open",
+            ]
+            .map(|cmd| (context, cmd)),
         );
         needed.extend(
             ["focus.health", "focus.path", "thread.new", "identity.show", "queue.open"].map(|cmd| (context, cmd)),
@@ -156,6 +165,10 @@ fn every_preset_binds_what_one_cannot_do_without() {
         ["peer.verify", "trust.raise", "trust.lower", "conflict.accept", "conflict.reject", "peer.block"]
             .map(|cmd| (Trust, cmd)),
     );
+    needed.extend(
+        ["file.accept", "file.cancel", "file.pause", "file.resume", "list.up", "list.accept"].map(|cmd| (Files, cmd)),
+    );
+    needed.extend(["file.list", "file.accept", "file.cancel"].map(|cmd| (Conversation, cmd)));
     needed.extend(["confirm.yes", "confirm.no"].map(|cmd| (Confirm, cmd)));
     for (name, _) in PRESETS {
         let keymap = keymap(name);

@@ -2,7 +2,10 @@
 
 use tui_textarea::{CursorMove, TextArea, WrapMode};
 
-use crate::wire::{EnvelopeId, Mode, Urgency};
+use crate::{
+    delivery::Policy,
+    wire::{EnvelopeId, Mode, Urgency},
+};
 
 /// Most sent texts that can be brought back.
 const SENT_MOST: usize = 100;
@@ -15,6 +18,8 @@ pub struct Composer {
     pub reply_to: Option<EnvelopeId>,
     /// The way of sending chosen here; the peer's or node's default when none.
     pub mode: Option<Mode>,
+    /// Which of the usable paths go first, as chosen here; the default when none.
+    pub policy: Option<Policy>,
     /// How much the next message matters.
     pub urgency: Urgency,
     /// When the draft was last changed, in milliseconds of the model's clock, until it was saved.
@@ -30,6 +35,7 @@ impl Default for Composer {
             area: area(""),
             reply_to: None,
             mode: None,
+            policy: None,
             urgency: Urgency::default(),
             unsaved_since: None,
             sent: Vec::new(),

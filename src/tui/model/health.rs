@@ -6,6 +6,7 @@ use crate::{
     delivery::TransportId,
     node::{Breaker, TransportHealth},
     transport::TransportState,
+    wire::Timestamp,
 };
 
 /// How long a path that failed or was taken instead is marked, in milliseconds.
@@ -30,6 +31,11 @@ pub struct Shown {
 }
 
 impl Shown {
+    /// When its call windows open; none while they are open.
+    pub fn opens(&self, now: Timestamp) -> Option<Timestamp> {
+        self.health.opens.filter(|at| *at > now)
+    }
+
     /// Milliseconds until it is tried again, counted down from when the figures came.
     pub fn retry_in(&self, clock: u64) -> Option<u64> {
         let told = match (&self.health.breaker, &self.health.state) {
@@ -108,6 +114,20 @@ impl Health {
     /// When the next mark goes.
     pub fn next_expiry(&self) -> Option<u64> {
         self.flashes.values().map(|(_, until)| *until).min()
+    }
+
+    /// When the next window opens that is closed now.
+    pub fn next_opening(&self, now: Timestamp) -> Option<Timestamp> {
+        self.openings().filter(|at| *at > now).min()
+    }
+
+    /// Whether a window opened within the last moments.
+    pub fn just_opened(&self, now: Timestamp) -> bool {
+        self.openings().any(|at| (0..1_000).contains(&now.ms_since(at)))
+    }
+
+    fn openings(&self) -> impl Iterator<Item = Timestamp> {
+        self.transports.iter().flat_map(|shown| [shown.health.opens, shown.health.bulk_opens]).flatten()
     }
 
     /// Whether any transport counts down to its next try.

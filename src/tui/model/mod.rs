@@ -18,15 +18,16 @@ pub use health::{FLASH_MS, Flash, Health, Shown};
 pub use ledger::{Ledger, Story};
 pub use notices::{LOG_MOST, LogEntry, LogRank, Notices, Toast};
 pub use overlay::{
-    Confirm, Confirmed, Input, LogView, Overlay, PeerForm, Picker, PickerAction, PickerItem, Search, SearchProgress,
-    Whose,
+    Confirm, Confirmed, FileKey, Input, LogView, Overlay, PeerForm, Picker, PickerAction, PickerItem, Search,
+    SearchProgress, Whose,
 };
 pub use panes::{Focus, Layout, PANES_MOST, Pane};
 pub use sidebar::{Sidebar, SidebarRow, of_peer};
 pub use window::{Side, WINDOW_MESSAGES, Window};
 
 use crate::{
-    delivery::TransportId,
+    delivery::{Policy, TransportId},
+    identity::RoutingDefaults,
     node::{ConversationSummary, Message, NoticeLevel, Peer, SendRequest, Status, Transfer},
     tui::{
         keymap::{Hint, Key, Keymap},
@@ -129,7 +130,7 @@ pub struct Model {
     pub quotes: BTreeMap<EnvelopeId, Quoted>,
     quotes_order: VecDeque<EnvelopeId>,
     /// Files on their way, by the other end and the message that offers them.
-    pub transfers: BTreeMap<(Fingerprint, EnvelopeId), Transfer>,
+    pub transfers: BTreeMap<FileKey, Transfer>,
     /// The folder that is shown while a path is typed, and what is in it.
     pub listed: Option<(String, Vec<String>)>,
     /// Where things are on the screen, as last drawn.
@@ -266,13 +267,31 @@ impl Model {
         summary.map_or_else(|| key.short(), |c| format!("{} ({})", key.short(), c.peer_name))
     }
 
-    /// The way the next message of a conversation goes: as chosen there, else the thread's or the peer's default, else
-    /// failover.
+    /// The way the next message of a conversation goes: as chosen there, else by default.
     pub fn mode_for(&self, conversation: &Conversation) -> Mode {
         let chosen = self.views.get(conversation).and_then(|view| view.composer.mode);
-        let peer = || self.peer_of(&conversation.peer);
-        let of_thread = || peer().and_then(|peer| peer.threads.get(&conversation.thread_id)?.mode);
-        chosen.or_else(of_thread).or_else(|| peer().and_then(|peer| peer.defaults.mode)).unwrap_or_default()
+        chosen.or_else(|| self.default_for(conversation, |said| said.mode)).unwrap_or_default()
+    }
+
+    /// Which of the usable paths go first for the next message of a conversation: as chosen there, else by default.
+    pub fn policy_for(&self, conversation: &Conversation) -> Policy {
+        let chosen = self.views.get(conversation).and_then(|view| view.composer.policy);
+        chosen.or_else(|| self.default_for(conversation, |said| said.policy)).unwrap_or_default()
+    }
+
+    /// What is said first: by the thread, by its peer, by the node.
+    fn default_for<T>(&self, at: &Conversation, said: impl Fn(&RoutingDefaults) -> Option<T>) -> Option<T> {
+        let peer = self.peer_of(&at.peer);
+        let thread = peer.and_then(|peer| peer.threads.get(&at.thread_id));
+        let node = self.status.as_ref().map(|status| &status.defaults);
+        [thread, peer.map(|peer| &peer.defaults), node].into_iter().flatten().find_map(said)
+    }
+
+    /// The files on their way and those that ended, as they are listed: those that go on first, then the newest first.
+    pub fn listed_transfers(&self) -> Vec<&Transfer> {
+        let mut all: Vec<&Transfer> = self.transfers.values().collect();
+        all.sort_by_key(|t| (t.state.is_final(), std::cmp::Reverse(t.since), t.transfer));
+        all
     }
 
     /// Peers whose key wants to change and waits for the user's word.

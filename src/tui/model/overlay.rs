@@ -4,8 +4,11 @@ use crate::{
     delivery::TransportId,
     node::{Message, RoutePlan},
     tui::command::{Cmd, LogLevel},
-    wire::Conversation,
+    wire::{Conversation, EnvelopeId, Fingerprint},
 };
+
+/// Names a transfer: the other end, and the message that offers the file.
+pub type FileKey = (Fingerprint, EnvelopeId);
 
 /// A line of text that is typed into an overlay, with a cursor.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -190,6 +193,8 @@ pub struct Confirm {
 pub enum Confirmed {
     /// The command, without asking again.
     Run(Cmd),
+    /// That transfer is given up or refused, whatever is selected by then.
+    GiveUpFile(Fingerprint, EnvelopeId),
 }
 
 /// The log view.
@@ -261,6 +266,11 @@ pub enum Overlay {
         messages: Option<Vec<Message>>,
         /// The selected line.
         selected: usize,
+    },
+    /// The files on their way, and those that ended.
+    Files {
+        /// The selected one; none while there is none.
+        selected: Option<FileKey>,
     },
     /// The node at a glance.
     Status {

@@ -70,7 +70,8 @@ fn place_cursor(composer: &Composer, frame: &mut Frame<'_>, inner: Rect) {
 }
 
 fn title(model: &Model, composer: &Composer, conversation: &Conversation, mode: Mode, width: usize) -> Line<'static> {
-    let mut spans = vec![span(model, words::mode_role(mode), format!(" {} ", words::mode(mode)))];
+    let way = words::way(mode, model.policy_for(conversation));
+    let mut spans = vec![span(model, words::mode_role(mode), format!(" {way} "))];
     if let Some((word, role)) = words::urgency(composer.urgency) {
         spans.push(span(model, role, format!("{word} ")));
     }

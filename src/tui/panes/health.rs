@@ -63,7 +63,7 @@ pub(crate) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
 
 /// One line: sign, name, latency or what is wrong, sparkline.
 fn line(model: &Model, shown: &Shown, width: usize) -> Line<'static> {
-    let (sign, role) = words::transport_sign(shown);
+    let (sign, role) = words::transport_sign(model, shown);
     let flash = model.health.flash_of(&shown.health.transport);
     let (role, mark) = match flash {
         Some(Flash::Failed) => (Role::FlashFailed, " failed"),
@@ -71,8 +71,11 @@ fn line(model: &Model, shown: &Shown, width: usize) -> Line<'static> {
         None => (role, ""),
     };
     let name = text::truncate_end(shown.health.transport.as_str(), 10, model.ascii);
-    let pad = 10usize.saturating_sub(text::width(&name)) + 1;
-    let short = words::transport_short(shown, model.clock);
+    let room = width.saturating_sub(text::width(&name) + 3);
+    let short = words::transport_short(model, shown, room);
+    // The words stand in a column where there is room for it.
+    let aligned = 10usize.saturating_sub(text::width(&name));
+    let pad = aligned.min(room.saturating_sub(text::width(&short) + mark.len())) + 1;
     let left = vec![
         span(model, role, format!("{sign} {name}")),
         Span::raw(" ".repeat(pad)),
@@ -90,8 +93,8 @@ fn line(model: &Model, shown: &Shown, width: usize) -> Line<'static> {
 fn figures(model: &Model, shown: &Shown, width: usize) -> Vec<Line<'static>> {
     let health = &shown.health;
     let mut lines = vec![Line::from(span(model, Role::TextStrong, health.transport.to_string()))];
-    let state = words::transport_state(shown, model.clock);
-    let (_, role) = words::transport_sign(shown);
+    let state = words::transport_state(model, shown);
+    let (_, role) = words::transport_sign(model, shown);
     for part in text::layout_plain(&crate::wire::SafeText::line(&state), clamp(width), model.theme.style(role)) {
         lines.push(part);
     }
@@ -115,13 +118,13 @@ pub(crate) fn draw_strip(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     frame.buffer_mut().set_style(area, model.theme.style(Role::Status));
     let mut spans = vec![Span::raw(" ")];
     for shown in &model.health.transports {
-        let (sign, role) = words::transport_sign(shown);
+        let (sign, role) = words::transport_sign(model, shown);
         let (role, mark) = match model.health.flash_of(&shown.health.transport) {
             Some(Flash::Failed) => (Role::FlashFailed, " failed"),
             Some(Flash::Taken) => (Role::FlashChosen, " taken"),
             None => (role, ""),
         };
-        let short = words::transport_short(shown, model.clock);
+        let short = words::transport_short(model, shown, usize::from(area.width));
         spans.push(span(model, role, format!("{sign} {} {short}{mark}", shown.health.transport)));
         spans.push(Span::raw("   "));
     }

@@ -4,6 +4,7 @@ pub(crate) mod banner;
 pub(crate) mod composer;
 pub(crate) mod confirm;
 pub(crate) mod conversation;
+mod files;
 pub(crate) mod health;
 pub(crate) mod help;
 pub(crate) mod hint;
@@ -53,6 +54,7 @@ pub(super) fn overlay(model: &Model, overlay: &Overlay, frame: &mut Frame<'_>, a
         Overlay::Log(view) => log::draw(model, view, frame, area),
         Overlay::Confirm(question) => confirm::draw(model, question, frame, area),
         Overlay::Queue { messages, selected } => queue::draw(model, messages.as_deref(), *selected, frame, area),
+        Overlay::Files { selected } => files::draw(model, selected.as_ref(), frame, area),
         Overlay::PeerForm(form) => peer_form::draw(model, form, frame, area),
         Overlay::Help { .. }
         | Overlay::Trust { .. }

@@ -110,8 +110,13 @@ fn arrival(model: &Model, message: &Message, width: usize, lines: &mut Vec<Line<
 /// A plan: candidates with their scores in parts, and what was skipped and why.
 fn plan_lines(model: &Model, plan: &RoutePlan, when: &str, width: usize) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
-    let heading = format!("Plan, {}{when}", words::mode(plan.mode));
+    let heading = format!("Plan, {}{when}", words::way(plan.mode, plan.policy));
     wrapped(model, Role::TextStrong, &heading, width, &mut lines);
+    let said = plan.decided.iter().filter(|(what, _)| matches!(what.as_str(), "mode" | "policy"));
+    let said: Vec<String> = said.map(|(what, by)| format!("{what} by {by}")).collect();
+    if !said.is_empty() {
+        wrapped(model, Role::TextDim, &said.join(", "), width, &mut lines);
+    }
     for (n, candidate) in plan.candidates.iter().enumerate() {
         let text = format!("{}. {} {:.1}  {}", n + 1, candidate.transport, candidate.score, candidate.address);
         wrapped(model, Role::HealthUp, &text, width, &mut lines);
@@ -122,7 +127,7 @@ fn plan_lines(model: &Model, plan: &RoutePlan, when: &str, width: usize) -> Vec<
         wrapped(model, Role::StateHeld, "No usable path", width, &mut lines);
     }
     for skipped in &plan.skipped {
-        let text = format!("- {}: {}", skipped.transport, skipped.reason);
+        let text = format!("- {}: {}", skipped.transport, words::skipped(model, skipped));
         wrapped(model, Role::HealthDisabled, &text, width, &mut lines);
     }
     lines

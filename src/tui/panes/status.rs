@@ -45,7 +45,8 @@ pub(crate) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     }
     if let Some(conversation) = model.current() {
         let mode = model.mode_for(conversation);
-        left.push(span(model, words::mode_role(mode), format!("{}  ", words::mode(mode))));
+        let way = words::way(mode, model.policy_for(conversation));
+        left.push(span(model, words::mode_role(mode), format!("{way}  ")));
     }
     let unread = model.unread();
     if unread > 0 {
@@ -64,7 +65,9 @@ fn pending(model: &Model) -> Vec<Span<'static>> {
 /// The keys that matter most here, as many as fit into half the line.
 fn keys(model: &Model, width: usize) -> Vec<Span<'static>> {
     let (context, near): (Context, &[(Cmd, &str)]) = match model.focus {
-        Focus::Composer => (Context::Composer, &[(Cmd::ComposerSend, "send"), (Cmd::ModeCycle, "mode")]),
+        Focus::Composer => {
+            (Context::Composer, &[(Cmd::ComposerSend, "send"), (Cmd::ModeCycle, "mode"), (Cmd::PolicyCycle, "policy")])
+        }
         Focus::Conversation => (Context::Conversation, &[(Cmd::MessageReply, "reply"), (Cmd::MessagePath, "path")]),
         Focus::Peers => (Context::Peers, &[(Cmd::ListAccept, "open"), (Cmd::TrustOpen(None), "trust")]),
         Focus::Health => {

@@ -1,9 +1,9 @@
 //! States in words and signs: never by colour alone.
 
 use crate::{
-    delivery::{AttemptOutcome, AttemptRecord, Leak, MessageState, TransportId},
+    delivery::{AttemptOutcome, AttemptRecord, Leak, MessageState, Policy, ReasonKind, TransportId},
     identity::TrustLevel,
-    node::{Breaker, Message, Peer, Presence},
+    node::{Breaker, Message, Peer, Presence, Skipped, TransportHealth},
     transport::TransportState,
     tui::{
         model::{Model, Shown, Story},
@@ -59,6 +59,25 @@ pub(crate) fn mode(mode: Mode) -> &'static str {
         Mode::Broadcast => "broadcast",
         Mode::Stealth => "stealth",
         Mode::Speed => "speed",
+    }
+}
+
+/// A policy's name, as a person says it.
+pub(crate) fn policy(policy: Policy) -> &'static str {
+    match policy {
+        Policy::Balanced => "balanced",
+        Policy::Fastest => "fastest",
+        Policy::Cheapest => "cheapest",
+        Policy::MostPrivate => "most private",
+        Policy::Surest => "surest",
+    }
+}
+
+/// Mode and policy; the ordinary policy goes without saying.
+pub(crate) fn way(of: Mode, with: Policy) -> String {
+    match with {
+        Policy::Balanced => mode(of).to_owned(),
+        other => format!("{}, {}", mode(of), policy(other)),
     }
 }
 
@@ -216,11 +235,12 @@ pub(crate) fn paths(paths: &[TransportId]) -> String {
 const SHAKY: f64 = 0.86;
 
 /// A transport's sign.
-pub(crate) fn transport_sign(shown: &Shown) -> (&'static str, Role) {
+pub(crate) fn transport_sign(model: &Model, shown: &Shown) -> (&'static str, Role) {
     match (&shown.health.state, &shown.health.breaker) {
         (TransportState::Disabled { .. }, _) => ("-", Role::HealthDisabled),
         (TransportState::Down { .. }, _) => ("x", Role::HealthDown),
         (_, Breaker::Open { .. }) => ("x", Role::HealthDown),
+        _ if shown.opens(model.now).is_some() => ("-", Role::HealthDisabled),
         (_, Breaker::HalfOpen) | (TransportState::Degraded { .. }, _) => ("!", Role::HealthDegraded),
         (TransportState::Starting, _) => ("~", Role::HealthStarting),
         (TransportState::Up, _) if shown.health.success < SHAKY => ("!", Role::HealthDegraded),
@@ -228,8 +248,67 @@ pub(crate) fn transport_sign(shown: &Shown) -> (&'static str, Role) {
     }
 }
 
+/// When a window opens: the hour, with the day unless it is today.
+pub(crate) fn opening(model: &Model, at: Timestamp) -> String {
+    let zoned = |at: Timestamp| {
+        let instant = jiff::Timestamp::from_millisecond(at.unix_ms()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        instant.to_zoned(model.zone.clone())
+    };
+    let (now, then) = (zoned(model.now), zoned(at));
+    let form = match then.date().duration_since(now.date()).as_hours() / 24 {
+        0 => "%H:%M",
+        1..7 => "%a %H:%M",
+        _ => "%d %b %H:%M",
+    };
+    then.strftime(form).to_string()
+}
+
+/// What the user's rules for a transport bar at the moment; none where they bar nothing.
+pub(crate) fn transport_rules(model: &Model, health: &TransportHealth) -> Option<String> {
+    match (hours(model, health), health.max_bytes.map(only_up_to)) {
+        (Some(hours), Some(size)) => Some(format!("{hours}, {size}")),
+        (hours, size) => hours.or(size),
+    }
+}
+
+/// What waits for a window, and until when.
+fn hours(model: &Model, health: &TransportHealth) -> Option<String> {
+    let due = |at: Option<Timestamp>| at.filter(|at| *at > model.now).map(|at| opening(model, at));
+    match (due(health.opens), due(health.bulk_opens)) {
+        (Some(at), _) => Some(format!("closed until {at}")),
+        (None, Some(at)) => Some(format!("bulk waits until {at}")),
+        (None, None) => None,
+    }
+}
+
+fn only_up_to(bytes: usize) -> String {
+    format!("only up to {}", text::human_bytes(bytes as u64))
+}
+
+/// Why a path is not in a plan: the rules as the health panel tells them, else the node's own words.
+pub(crate) fn skipped(model: &Model, skipped: &Skipped) -> String {
+    let health = model.health.get(&skipped.transport).map(|shown| &shown.health);
+    let told = health.and_then(|health| match skipped.reason.kind {
+        ReasonKind::OutsideWindow => hours(model, health),
+        ReasonKind::TooLarge => Some(only_up_to(health.max_bytes?.min(health.capabilities.max_frame))),
+        _ => None,
+    });
+    told.unwrap_or_else(|| skipped.reason.to_string())
+}
+
 /// A transport's state, in words, without its name.
-pub(crate) fn transport_state(shown: &Shown, clock: u64) -> String {
+pub(crate) fn transport_state(model: &Model, shown: &Shown) -> String {
+    let rules = transport_rules(model, &shown.health);
+    let up = matches!((&shown.health.state, &shown.health.breaker), (TransportState::Up, Breaker::Closed));
+    match (plain_state(shown, model.clock), rules) {
+        // That the other end could be reached is of no use while it must not be.
+        (_, Some(rules)) if up && shown.opens(model.now).is_some() => rules,
+        (state, Some(rules)) => format!("{state}, {rules}"),
+        (state, None) => state,
+    }
+}
+
+fn plain_state(shown: &Shown, clock: u64) -> String {
     let retry = shown.retry_in(clock).map(|ms| format!(", retry in {}", countdown(ms))).unwrap_or_default();
     match (&shown.health.state, &shown.health.breaker) {
         (TransportState::Disabled { reason }, _) => format!("off: {reason}"),
@@ -242,16 +321,30 @@ pub(crate) fn transport_state(shown: &Shown, clock: u64) -> String {
     }
 }
 
-/// A transport's state in at most a few columns: its latency when it works, else what it waits for.
-pub(crate) fn transport_short(shown: &Shown, clock: u64) -> String {
-    let retry = shown.retry_in(clock).map(|ms| format!("retry {}", countdown(ms)));
+/// A transport's state in at most a few columns: its latency when it works, else what it waits for. `room` is how many
+/// columns there are.
+pub(crate) fn transport_short(model: &Model, shown: &Shown, room: usize) -> String {
+    let retry = shown.retry_in(model.clock).map(|ms| format!("retry {}", countdown(ms)));
     match (&shown.health.state, &shown.health.breaker) {
         (TransportState::Disabled { .. }, _) => "off".to_owned(),
         (TransportState::Down { reason, .. }, _) => retry.unwrap_or_else(|| reason.to_string()),
         (_, Breaker::Open { .. }) => retry.unwrap_or_else(|| "breaker open".to_owned()),
+        _ if shown.opens(model.now).is_some() => closed(model, shown, room),
         (_, Breaker::HalfOpen) => "probing".to_owned(),
         (TransportState::Degraded { reason }, _) => reason.to_string(),
         (TransportState::Starting, _) => "starting".to_owned(),
-        (TransportState::Up, _) => shown.health.latency_ms.map_or_else(|| "up".to_owned(), text::ms),
+        (TransportState::Up, _) => {
+            let latency = shown.health.latency_ms.map_or_else(|| "up".to_owned(), text::ms);
+            let sign = super::glyph(model, "≤", "<=");
+            let size = shown.health.max_bytes.map(|most| format!(" {sign}{}", text::human_bytes(most as u64)));
+            latency + size.as_deref().unwrap_or_default()
+        }
     }
+}
+
+/// That its windows are closed, in as many words as there is room for.
+fn closed(model: &Model, shown: &Shown, room: usize) -> String {
+    let at = shown.opens(model.now).map(|at| opening(model, at)).unwrap_or_default();
+    let long = format!("closed until {at}");
+    if text::width(&long) <= room { long } else { format!("opens {at}") }
 }

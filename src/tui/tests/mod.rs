@@ -8,3 +8,4 @@ mod overlays;
 mod sending;
 mod speed;
 mod views;
+mod ways;

@@ -24,6 +24,7 @@ fn every_command_is_carried_out() {
             "log.level" => "log.level debug",
             "conversation.open" => "conversation.open lumina",
             "mode.set" => "mode.set speed",
+            "policy.set" => "policy.set cheapest",
             "urgency.set" => "urgency.set high",
             "peer.trust" => "peer.trust trusted",
             "theme.set" => "theme.set light",

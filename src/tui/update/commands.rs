@@ -2,7 +2,7 @@
 
 use super::{Effect, Effects, Tag, composer, conversation, demo, files, lists, peers, pickers, search, timers};
 use crate::{
-    delivery::TransportId,
+    delivery::{Policy, TransportId},
     node::{Breaker, Command, NoticeLevel, RouteQuestion},
     tui::{
         command::{Cmd, Query},
@@ -30,10 +30,7 @@ fn question(model: &Model, cmd: &Cmd) -> Option<Confirm> {
             let text: String = message.content.as_str().chars().take(60).collect();
             (format!("Give up the message to {}?", message.to), format!("It will not be sent any more: {text}"))
         }
-        Cmd::FileCancel => {
-            let transfer = files::meant(model).filter(|transfer| !transfer.state.is_final())?;
-            (format!("Give up {}?", transfer.name), "What came of it is removed".to_owned())
-        }
+        Cmd::FileCancel => return files::question(model),
         Cmd::ComposerClear => {
             let (_, chars) = model.view().filter(|view| !view.composer.is_blank())?.composer.size();
             ("Throw away what is written?".to_owned(), format!("{chars} characters will be lost"))
@@ -142,7 +139,7 @@ fn views(model: &mut Model, cmd: &Cmd, out: &mut Effects) -> bool {
 }
 
 /// Puts a view on top; there is at most one of each kind.
-fn show(model: &mut Model, overlay: Overlay) {
+pub(super) fn show(model: &mut Model, overlay: Overlay) {
     let kind = std::mem::discriminant(&overlay);
     model.overlays.retain(|other| std::mem::discriminant(other) != kind);
     model.overlays.push(overlay);
@@ -168,11 +165,13 @@ fn explain(model: &mut Model, mode: Option<Mode>, out: &mut Effects) {
     let Some(peer) = model.meant_peer() else { return no_peer(model) };
     let name = peer.name.as_str().to_owned();
     let size = model.view().map(|view| view.composer.size().0).filter(|size| *size > 0);
-    let mode = mode.or_else(|| model.current().map(|c| model.mode_for(c)));
+    // What nobody chose is left to the node, which says who decided it.
+    let chosen = model.view().map(|view| (view.composer.mode, view.composer.policy)).unwrap_or_default();
+    let (mode, policy) = (mode.or(chosen.0), chosen.1);
     let thread_id = model.current().map(|conversation| conversation.thread_id.clone());
     show(model, Overlay::Plan { peer: name.clone(), plan: None, top: 0 });
-    let command =
-        Command::RouteExplain(RouteQuestion { peer: name.clone(), thread_id, mode, size, ..Default::default() });
+    let question = RouteQuestion { peer: name.clone(), thread_id, mode, policy, size, ..Default::default() };
+    let command = Command::RouteExplain(question);
     out.push(Effect::Call(Tag::Plan(name), command));
 }
 
@@ -424,6 +423,12 @@ fn writing(model: &mut Model, cmd: &Cmd, out: &mut Effects) -> bool {
             }
         }
         Cmd::ModeSet(mode) => set_mode(model, *mode),
+        Cmd::PolicyCycle => {
+            if let Some(policy) = model.current().map(|c| model.policy_for(c)) {
+                set_policy(model, composer::next_policy(policy));
+            }
+        }
+        Cmd::PolicySet(policy) => set_policy(model, *policy),
         Cmd::ComposerNewline
         | Cmd::ComposerClear
         | Cmd::ComposerHistoryPrev
@@ -439,6 +444,12 @@ fn writing(model: &mut Model, cmd: &Cmd, out: &mut Effects) -> bool {
 fn set_mode(model: &mut Model, mode: Mode) {
     if let Some(composer) = model.composer_mut() {
         composer.mode = Some(mode);
+    }
+}
+
+fn set_policy(model: &mut Model, policy: Policy) {
+    if let Some(composer) = model.composer_mut() {
+        composer.policy = Some(policy);
     }
 }
 
@@ -555,11 +566,11 @@ fn confirm(model: &mut Model, out: &mut Effects) {
     if let Some(Overlay::Confirm(_)) = model.overlays.last()
         && let Some(Overlay::Confirm(confirm)) = model.overlays.pop()
     {
-        let Confirmed::Run(cmd) = confirm.then;
-        if cmd == Cmd::AppQuit {
-            return leave(model, out);
+        match confirm.then {
+            Confirmed::Run(Cmd::AppQuit) => leave(model, out),
+            Confirmed::Run(cmd) => run_now(model, &cmd, out),
+            Confirmed::GiveUpFile(peer, transfer) => files::give_up(model, (peer, transfer), out),
         }
-        run_now(model, &cmd, out);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Effect, Effects, Tag};
 use crate::{
+    delivery::Policy,
     node::{Command, NoticeLevel, SendRequest},
     tui::model::{Model, PendingSend},
     wire::{Conversation, EnvelopeId, Mode, SafeText, Urgency, limits},
@@ -49,7 +50,8 @@ pub(super) fn send(model: &mut Model, out: &mut Effects) {
     if let Some(why) = hindrance(model, &conversation) {
         return model.notice(NoticeLevel::Warning, why);
     }
-    let mode = model.views.get(&conversation).and_then(|view| view.composer.mode);
+    let chosen = model.views.get(&conversation).map(|view| (view.composer.mode, view.composer.policy));
+    let (mode, policy) = chosen.unwrap_or_default();
     let envelope_id = EnvelopeId::from_random((model.random)());
     let serial = model.next_serial();
     let clock = model.clock;
@@ -62,13 +64,14 @@ pub(super) fn send(model: &mut Model, out: &mut Effects) {
         thread_id: Some(conversation.thread_id.clone()),
         in_reply_to: view.composer.reply_to.take(),
         mode,
+        policy,
         // What nobody chose is left to the defaults of thread and peer.
         urgency: Some(view.composer.urgency).filter(|urgency| *urgency != Urgency::Normal),
         envelope_id: Some(envelope_id),
         by_person: true,
         ..SendRequest::default()
     };
-    // Urgency is for one message; a mode stays until it is changed.
+    // Urgency is for one message; mode and policy stay until they are changed.
     view.composer.urgency = Urgency::Normal;
     view.unread_after = None;
     if view.to_bottom() && view.loading.is_none() {
@@ -150,6 +153,12 @@ pub(super) fn next_mode(mode: Mode) -> Mode {
         Mode::Stealth => Mode::Speed,
         Mode::Speed => Mode::Failover,
     }
+}
+
+/// The next policy.
+pub(super) fn next_policy(policy: Policy) -> Policy {
+    let next = Policy::ALL.into_iter().cycle().skip_while(|other| *other != policy).nth(1);
+    next.unwrap_or_default()
 }
 
 /// The next urgency.

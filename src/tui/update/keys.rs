@@ -16,6 +16,7 @@ pub(crate) fn context(model: &Model) -> Context {
         Some(Overlay::Transport { .. }) => Context::Health,
         Some(Overlay::Path { .. }) => Context::Path,
         Some(Overlay::Queue { .. }) => Context::List,
+        Some(Overlay::Files { .. }) => Context::Files,
         Some(Overlay::Log(_)) => Context::Log,
         Some(Overlay::Trust { .. }) => Context::Trust,
         Some(Overlay::Confirm(_)) => Context::Confirm,

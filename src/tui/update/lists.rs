@@ -1,6 +1,6 @@
 //! Moving in lists and read-only views: the same commands everywhere.
 
-use super::{Effects, commands, conversation, forms, pickers};
+use super::{Effects, commands, conversation, files, forms, pickers};
 use crate::tui::model::{Focus, Model, Overlay, SidebarRow};
 
 /// How far to move.
@@ -45,6 +45,7 @@ pub(super) fn go(model: &mut Model, by: By, out: &mut Effects) {
         Some(Overlay::Queue { messages, selected }) => {
             *selected = by.apply(*selected, messages.as_ref().map_or(0, Vec::len), page);
         }
+        Some(Overlay::Files { .. }) => files::select(model, |at, len| by.apply(at, len, page)),
         Some(Overlay::PeerForm(form)) => form.field = by.apply(form.field, form.fields.len(), page),
         Some(Overlay::Log(log)) => {
             // The log is counted from its newest line.
@@ -113,6 +114,7 @@ pub(super) fn accept(model: &mut Model, out: &mut Effects) {
                 conversation::jump(model, &message, out);
             }
         }
+        Some(Overlay::Files { .. }) => files::jump(model, out),
         Some(Overlay::PeerForm(_)) => forms::submit(model, out),
         Some(Overlay::Confirm(_)) => {}
         Some(_) => {

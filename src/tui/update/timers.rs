@@ -15,7 +15,7 @@ const DRAFT_PAUSE_MS: u64 = 1_000;
 pub(super) fn tick(model: &mut Model, out: &mut Effects) {
     let clock = model.clock;
     let expired = model.notices.expire(clock) | model.health.expire(clock);
-    model.dirty |= expired || counts_down(model) || presence_changed(model);
+    model.dirty |= expired || counts_down(model) || presence_changed(model) || model.health.just_opened(model.now);
     if model.status_due.is_some_and(|due| due <= clock) {
         model.status_due = None;
         out.push(Effect::Call(Tag::Status, Command::Status));
@@ -39,9 +39,11 @@ pub fn next_wakeup(model: &Model) -> Option<u64> {
     });
     let presence = model.peers.iter().filter_map(|peer| presence_changes_in(model.now, peer.last_seen?)).min();
     let presence = presence.map(|ms| clock.saturating_add(ms));
-    let times =
-        [model.status_due, draft, search, second, presence, model.notices.next_expiry(), model.health.next_expiry()];
-    times.into_iter().flatten().min()
+    let opening = model.health.next_opening(model.now).and_then(|at| u64::try_from(at.ms_since(model.now)).ok());
+    let opening = opening.map(|ms| clock.saturating_add(ms));
+    let expiries = [model.notices.next_expiry(), model.health.next_expiry()];
+    let times = [model.status_due, draft, search, second, presence, opening];
+    times.into_iter().chain(expiries).flatten().min()
 }
 
 /// Milliseconds until a peer's presence, or the time since it was heard of, reads differently.
