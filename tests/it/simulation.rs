@@ -2,7 +2,7 @@
 
 use crate::sim::{
     World,
-    check::{Invariant, Step},
+    check::{Invariant, Step, Violation},
     link::Link,
     report::Report,
     setting::{Fault, SECOND, Setting},
@@ -25,7 +25,9 @@ fn every_message_is_delivered_exactly_once_or_its_sender_knows_why_not() {
     let Report { delivered, failovers, duplicates, sends, ack_sends, .. } = total;
     assert!(delivered > 5_000 && failovers > delivered / 20 && duplicates > delivered / 100, "{total:?}");
     assert!(sends + ack_sends < delivered * 12, "{sends} + {ack_sends} sends for {delivered} messages");
-    assert!(total.expired > 0 && total.queue_full > 0 && total.refused > 0, "{total:?}");
+    assert!(total.expired > 0 && total.queue_full > 0 && total.refused > 0 && total.cancelled > 0, "{total:?}");
+    assert!(total.stalls > 0 && total.slowed > 0 && total.ruled > 0, "{total:?}");
+    assert!(total.files > 0 && total.chunks_again > 0 && total.chunks_again < total.file_chunks, "{total:?}");
     assert!(total.corrupted > 0 && total.jumps_seen > 0 && total.full_flushes > 0, "{total:?}");
     for (step, crashes) in Step::ALL.iter().zip(total.crashes_at) {
         assert!(crashes > 0, "no crash came at {step:?}");
@@ -65,21 +67,9 @@ fn a_black_hole_costs_few_messages_their_time() {
 }
 
 /// Runs worlds with a defect until an invariant notices.
-fn caught(fault: Fault) -> Invariant {
-    for seed in 0..40 {
-        let mut setting = Setting::random(seed);
-        setting.fault = Some(fault);
-        match fault {
-            Fault::AckBeforeDurable | Fault::KeptBeforeDurable => setting.crash_every = Some(60),
-            Fault::UnboundedQueue => setting.bound_queues(3),
-            Fault::SendsWhatExpired => setting.short_lived = 0.5,
-            _ => {}
-        }
-        if let Err(violation) = World::new(setting).run() {
-            return violation.invariant;
-        }
-    }
-    panic!("no invariant noticed {fault:?}")
+fn caught(fault: Fault) -> Violation {
+    let broken = (0..60).find_map(|seed| World::new(Setting::with(seed, fault)).run().err());
+    broken.unwrap_or_else(|| panic!("no invariant noticed {fault:?}"))
 }
 
 #[test]
@@ -94,8 +84,36 @@ fn every_invariant_can_fail() {
         (Fault::NeverAborts, Invariant::NoAttemptOutlives),
         (Fault::UnboundedQueue, Invariant::QueuesAreBounded),
         (Fault::SendsWhatExpired, Invariant::NothingSentLate),
+        (Fault::LosersRunOn, Invariant::NoAttemptOutlives),
+        (Fault::TakesTwoPaths, Invariant::PathsAsWanted),
+        (Fault::LoudAck, Invariant::NothingLeaks),
+        (Fault::HidesLeaks, Invariant::NothingLeaks),
+        (Fault::NoRules, Invariant::RulesAreKept),
+        (Fault::Impatient, Invariant::WaitsAreKept),
+        (Fault::NamesAnotherPath, Invariant::LedgerIsTrue),
+        (Fault::NoRoomForAcks, Invariant::AcksAreTaken),
+        (Fault::DeafToHolds, Invariant::WordIsKept),
+        (Fault::ChunkBeforeSync, Invariant::AckedIsKept),
+        (Fault::FileFromTheStart, Invariant::FilesResume),
+        (Fault::ForgetsTheOutbox, Invariant::AllEnd),
     ];
     for (fault, invariant) in expected {
-        assert_eq!(caught(fault), invariant, "{fault:?}");
+        let violation = caught(fault);
+        assert_eq!(violation.invariant, invariant, "{fault:?}: {violation}");
     }
+    for fault in Fault::ALL {
+        assert!(expected.iter().any(|(planted, _)| *planted == fault), "{fault:?} is not tried");
+    }
+    for invariant in Invariant::ALL {
+        assert!(expected.iter().any(|(_, noticed)| *noticed == invariant), "nothing shows that {invariant:?} can fail");
+    }
+}
+
+#[test]
+fn a_violation_says_how_to_see_it_again() {
+    let violation = caught(Fault::NoDedup);
+    let told = violation.to_string();
+    assert!(told.contains(&format!("--first {} --log --defect NoDedup", violation.seed)), "{told}");
+    let again = World::new(Setting::with(violation.seed, Fault::NoDedup)).run().unwrap_err();
+    assert_eq!(again.to_string(), told);
 }

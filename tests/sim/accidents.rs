@@ -27,6 +27,16 @@ impl World {
             self.plan(at, Event::DiskFull { node, full: true });
             self.plan(freed, Event::DiskFull { node, full: false });
         }
+        for _ in 0..self.setting.stalls {
+            let (at, node) = (self.rng.random_range(0..storm), self.rng.random_range(0..self.nodes.len()));
+            let lasts = [SECOND, 20 * SECOND, 3_600 * SECOND][self.rng.random_range(0..3)];
+            let lasts = self.rng.random_range(SECOND / 10..=lasts);
+            self.plan(at, Event::Stall { node, lasts });
+        }
+        for _ in 0..self.setting.wishes {
+            let (at, node) = (self.rng.random_range(0..storm), self.rng.random_range(0..self.nodes.len()));
+            self.plan(at, Event::Person { node });
+        }
         if self.setting.links.contains(&Link::Flapping) {
             (0..self.nodes.len()).for_each(|node| self.plan_flaps(node));
         }

@@ -11,7 +11,22 @@ use skcomm_tui::{
 #[derive(Clone, Debug)]
 pub(super) enum Frame {
     Message(u64),
-    Ack(std::rc::Rc<[(u64, u8)]>),
+    Chunk(u64),
+    Ack(Acked),
+}
+
+/// What an ack names: envelopes, and by which link (by number) each of them came.
+pub(super) type Acked = std::rc::Rc<[(Named, u8)]>;
+
+/// What a transport says about a send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// The next hop has it.
+    Taken,
+    /// Nobody was there.
+    Refused,
+    /// Not before so many microseconds have passed.
+    Slower(u64),
 }
 
 /// What may happen.
@@ -24,7 +39,7 @@ pub(super) enum Event {
         node: usize,
         life: u32,
         attempt: AttemptId,
-        fine: bool,
+        answer: Answer,
     },
     Probed {
         node: usize,
@@ -56,6 +71,26 @@ pub(super) enum Event {
     Start {
         node: usize,
     },
+    /// Chunks of a file are put on the way.
+    Fill {
+        node: usize,
+        life: u32,
+        transfer: u32,
+    },
+    /// The user of a node does something.
+    Person {
+        node: usize,
+    },
+    /// The user lets a peer's messages go on.
+    Release {
+        node: usize,
+        peer: usize,
+    },
+    /// A node does nothing for so many microseconds: its machine sleeps, or has other things to do.
+    Stall {
+        node: usize,
+        lasts: u64,
+    },
     ClockJump,
     Split(Option<u64>),
     DiskFull {
@@ -63,6 +98,31 @@ pub(super) enum Event {
         full: bool,
     },
     Peace,
+}
+
+impl Event {
+    /// The node that takes part in it, so that it waits while that one is stalled.
+    pub(super) fn waits_for(&self) -> Option<usize> {
+        match self {
+            Self::Answer { node, .. }
+            | Self::Probed { node, .. }
+            | Self::Gather { node, .. }
+            | Self::Flush { node, .. }
+            | Self::Alarm { node, .. }
+            | Self::Flap { node, .. }
+            | Self::Fill { node, .. }
+            | Self::Person { node }
+            | Self::Release { node, .. }
+            | Self::Arrive { to: node, .. } => Some(*node),
+            Self::Compose
+            | Self::Start { .. }
+            | Self::Stall { .. }
+            | Self::ClockJump
+            | Self::Split(_)
+            | Self::DiskFull { .. }
+            | Self::Peace => None,
+        }
+    }
 }
 
 /// An event and its time; those of one moment happen in the order in which they were planned.
@@ -90,10 +150,12 @@ impl Ord for Entry {
 }
 
 /// Whose envelope an id names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Named {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Named {
     Message(u64),
     Ack(u64),
+    /// A chunk of a file, by its place in the world's list.
+    Chunk(u64),
 }
 
 impl Named {
@@ -102,8 +164,9 @@ impl Named {
         let (kind, number) = match self {
             Self::Message(number) => (0, number),
             Self::Ack(number) => (1, number),
+            Self::Chunk(number) => (2, number),
         };
-        let mixed = (number << 1 | u64::from(kind)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let mixed = (number << 2 | u64::from(kind)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         let mut bytes = [0; 16];
         bytes[..6].copy_from_slice(&mixed.to_be_bytes()[..6]);
         bytes[9] = kind;
@@ -115,7 +178,11 @@ impl Named {
         let mut number = [0; 8];
         number[2..].copy_from_slice(&id.as_bytes()[10..]);
         let number = u64::from_be_bytes(number);
-        if id.as_bytes()[9] == 0 { Self::Message(number) } else { Self::Ack(number) }
+        match id.as_bytes()[9] {
+            0 => Self::Message(number),
+            1 => Self::Ack(number),
+            _ => Self::Chunk(number),
+        }
     }
 }
 

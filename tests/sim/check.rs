@@ -23,8 +23,47 @@ pub(crate) enum Invariant {
     AlarmsAreServed,
     /// Nothing is sent after its time.
     NothingSentLate,
-    /// In the end every message is delivered or its sender knows why not.
+    /// A message takes so many paths at once as its mode wants, each of them once.
+    PathsAsWanted,
+    /// What is discreet, and the ack of it, goes over no link that shows who talks to whom.
+    NothingLeaks,
+    /// Nothing goes over a link that is too large for it or outside of its hours.
+    RulesAreKept,
+    /// Where a server named a time, nothing comes earlier.
+    WaitsAreKept,
+    /// What the ledger and the states say of a path is what happened on it.
+    LedgerIsTrue,
+    /// No ack is turned away because of messages that wait.
+    AcksAreTaken,
+    /// To a peer whose messages the user holds back nothing is sent.
+    WordIsKept,
+    /// A file goes on where it was: no chunk that is noted as arrived begins its way again.
+    FilesResume,
+    /// In the end every message is delivered or its sender knows why not, and every file is whole at its recipient.
     AllEnd,
+}
+
+impl Invariant {
+    pub(crate) const ALL: [Self; 18] = [
+        Self::AckedIsKept,
+        Self::ToldIsKept,
+        Self::ShownOnce,
+        Self::StatesRise,
+        Self::DropsHaveReasons,
+        Self::QueuesAreBounded,
+        Self::NoAttemptOutlives,
+        Self::AlarmsAreServed,
+        Self::NothingSentLate,
+        Self::PathsAsWanted,
+        Self::NothingLeaks,
+        Self::RulesAreKept,
+        Self::WaitsAreKept,
+        Self::LedgerIsTrue,
+        Self::AcksAreTaken,
+        Self::WordIsKept,
+        Self::FilesResume,
+        Self::AllEnd,
+    ];
 }
 
 /// An invariant that did not hold.
@@ -90,8 +129,18 @@ pub(crate) struct Fate {
     /// When it was composed, in the world's microseconds.
     pub(crate) composed: u64,
     pub(crate) ttl_seconds: u64,
-    /// Sent over several paths by intent.
-    pub(crate) many_paths: bool,
+    /// How many paths at once its mode wants.
+    pub(crate) width: usize,
+    /// Who talks to whom must not be seen.
+    pub(crate) stealth: bool,
+    pub(crate) size: u32,
+    /// The file that it offers, by its place in the world's list.
+    pub(crate) offers: Option<u32>,
+    /// The user gave it up.
+    pub(crate) cancelled: bool,
+    /// Links (by number, as bits) over which a next hop took it, and by which it came to its recipient.
+    pub(crate) taken_by: u16,
+    pub(crate) came_by: u16,
     /// Its sender was told that it is kept.
     pub(crate) told: bool,
     /// Its sender was told that it is not kept.
@@ -119,4 +168,5 @@ pub(crate) struct Fate {
 pub(crate) enum GivenUp {
     Expired,
     QueueFull,
+    Cancelled,
 }

@@ -6,7 +6,7 @@ use rand::RngExt as _;
 use skcomm_tui::delivery::{Input, MessageState, Outgoing, QueueCounts};
 
 use super::{
-    agenda::Event,
+    agenda::{Event, Named},
     check::{GivenUp, Invariant, Step},
     node::{Change, Kept, Write},
     setting::SECOND,
@@ -34,8 +34,15 @@ impl World {
     /// Writes what gathered about messages under way.
     pub(super) fn gather(&mut self, node: usize) {
         self.nodes[node].volatile.ledger_planned = false;
+        let life = self.nodes[node].life;
         let changes = std::mem::take(&mut self.nodes[node].volatile.ledger);
-        self.write(node, Write::Ledger(changes));
+        let progress = std::mem::take(&mut self.nodes[node].volatile.progress);
+        if !changes.is_empty() {
+            self.write(node, Write::Ledger(changes));
+        }
+        if !progress.is_empty() && self.is_alive(node, life) {
+            self.write(node, Write::Progress(progress));
+        }
     }
 
     pub(super) fn flush(&mut self, node: usize) {
@@ -63,7 +70,10 @@ impl World {
             match write {
                 Write::Compose(message, _) => self.fate(message).refused = true,
                 Write::Receive { message, .. } => drop(self.nodes[node].volatile.receiving.remove(&message)),
-                ledger @ (Write::Ledger(_) | Write::LateAck(_)) => self.nodes[node].volatile.writes.push(ledger),
+                Write::Chunk { chunk, .. } => self.lose_chunk(node, chunk),
+                kept @ (Write::Ledger(_) | Write::LateAck(_) | Write::Finish(_) | Write::Progress(_)) => {
+                    self.nodes[node].volatile.writes.push(kept);
+                }
             }
         }
         if !self.nodes[node].volatile.writes.is_empty() {
@@ -77,6 +87,9 @@ impl World {
                 let state = MessageState::Queued { next_try: None, reason: None };
                 let kept = Kept { out: out.clone(), state, retries: 0, ledger: BTreeMap::new() };
                 self.nodes[node].disk.outbox.insert(*message, kept);
+                if let Some(transfer) = self.fate(*message).offers {
+                    self.nodes[node].disk.outgoing.insert(transfer, Default::default());
+                }
             }
             Write::Receive { message, .. } => {
                 self.nodes[node].volatile.receiving.remove(message);
@@ -84,6 +97,9 @@ impl World {
                     self.broken(Invariant::ShownOnce, format!("message {message} is twice in its recipient's history"));
                 }
                 self.fate(*message).stored = true;
+                if let Some(transfer) = self.fate(*message).offers {
+                    self.nodes[node].disk.incoming.entry(transfer).or_default();
+                }
             }
             Write::Ledger(changes) => {
                 changes.iter().for_each(|(message, change)| self.note(node, *message, change));
@@ -93,6 +109,9 @@ impl World {
                 fate.rank = fate.rank.max(3);
                 fate.given_up = None;
             }
+            Write::Chunk { chunk, .. } => self.keep_chunk(node, *chunk),
+            Write::Finish(transfer) => self.finish_file(node, *transfer),
+            Write::Progress(progress) => self.note_progress(node, progress),
         }
     }
 
@@ -125,7 +144,7 @@ impl World {
 
     fn after_flush(&mut self, node: usize, writes: Vec<Write>) {
         let life = self.nodes[node].life;
-        let mut acks: BTreeMap<usize, Vec<(u64, u8)>> = BTreeMap::new();
+        let mut acks: BTreeMap<usize, Vec<(Named, u8)>> = BTreeMap::new();
         for write in writes {
             if !self.is_alive(node, life) {
                 return;
@@ -136,13 +155,20 @@ impl World {
                     if self.step(node, Step::Ack) {
                         return;
                     }
-                    acks.entry(from).or_default().push((message, link));
+                    acks.entry(from).or_default().push((Named::Message(message), link));
                     if self.step(node, Step::Show) {
                         return;
                     }
                     self.show(message);
                 }
-                Write::Ledger(_) | Write::LateAck(_) => {}
+                Write::Chunk { from, link, chunk } => {
+                    if self.step(node, Step::Ack) {
+                        return;
+                    }
+                    acks.entry(from).or_default().push((Named::Chunk(chunk), link));
+                    self.chunk_kept(node, chunk);
+                }
+                Write::Ledger(_) | Write::LateAck(_) | Write::Finish(_) | Write::Progress(_) => {}
             }
         }
         for (peer, items) in acks {
@@ -182,6 +208,7 @@ impl World {
                 (3.., _) => self.report.delivered += 1,
                 (_, Some(GivenUp::Expired)) if over || skewed => self.report.expired += 1,
                 (_, Some(GivenUp::QueueFull)) => self.report.queue_full += 1,
+                (_, Some(GivenUp::Cancelled)) => self.report.cancelled += 1,
                 // Its writer knows; whether it arrived all the same does not matter.
                 _ if fate.refused && !fate.told => self.report.refused += 1,
                 _ => {
@@ -191,6 +218,7 @@ impl World {
                 }
             }
         }
+        self.check_files();
         for node in 0..self.nodes.len() {
             let this = &self.nodes[node];
             let queued = this.machine.as_ref().map(|machine| machine.queued());

@@ -97,6 +97,22 @@ impl Link {
         }
     }
 
+    /// What it carries in a second.
+    pub(crate) fn bytes_a_second(self) -> u64 {
+        match self {
+            Self::GoodWifi | Self::BlackHole | Self::Flapping | Self::Hanging => 5_000_000,
+            Self::Weak4g => 150_000,
+            Self::Slow3g => 50_000,
+            Self::Satellite | Self::Relay => 1_000_000,
+            Self::Folder => 10_000_000,
+        }
+    }
+
+    /// The share of sends to which the next hop says when to come again.
+    pub(crate) fn slowed(self) -> f64 {
+        if self == Self::Relay { 0.01 } else { 0.0 }
+    }
+
     /// The share of frames that are accepted and never arrive.
     pub(crate) fn loss(self) -> f64 {
         match self {

@@ -1,8 +1,10 @@
 //! One node of the world: what dies with the process, and what is on its disk.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use skcomm_tui::delivery::{AttemptId, AttemptRecord, Machine, MessageState, Outgoing};
+
+use super::agenda::{Acked, Named};
 
 /// An outbox entry.
 #[derive(Clone, Debug)]
@@ -32,12 +34,20 @@ pub(crate) enum Write {
     Ledger(BTreeMap<u64, Change>),
     /// An ack for a message that the machine has forgotten.
     LateAck(u64),
+    /// A chunk of somebody's file, by its place in the world's list, and the link that brought it.
+    Chunk { from: usize, link: u8, chunk: u64 },
+    /// All chunks of a file are there: it gets its name.
+    Finish(u32),
+    /// Chunks of ours that were acked: transfer and index.
+    Progress(Vec<(u32, u32)>),
 }
 
-/// An ack on its way out: what it names, and by which link each of those came.
-#[derive(Clone, Debug)]
-pub(crate) struct AckOut {
-    pub(crate) items: std::rc::Rc<[(u64, u8)]>,
+/// A send in a transport's hands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hand {
+    pub(crate) named: Named,
+    pub(crate) link: u8,
+    pub(crate) to: usize,
 }
 
 /// What dies with the process.
@@ -49,12 +59,22 @@ pub(crate) struct Volatile {
     pub(crate) ledger_planned: bool,
     /// Received and not yet on the disk.
     pub(crate) receiving: HashSet<u64>,
+    /// Chunks (transfer and index) that came and are not yet on the disk.
+    pub(crate) writing: HashSet<(u32, u32)>,
     /// Acks are not kept over a crash: a message that comes again is acked again.
-    pub(crate) acks: HashMap<u64, AckOut>,
-    /// Sends in a transport's hands, with their message.
-    pub(crate) hands: HashMap<AttemptId, u64>,
-    /// The highest rank this life has reported of a message under way.
-    pub(crate) told: HashMap<u64, u8>,
+    pub(crate) acks: HashMap<u64, Acked>,
+    pub(crate) hands: HashMap<AttemptId, Hand>,
+    /// The highest rank this life has reported of what is under way.
+    pub(crate) told: HashMap<Named, u8>,
+    /// Until when a server wants nothing for a peer (in the world's microseconds), by peer and link.
+    pub(crate) waits: HashMap<(usize, u8), u64>,
+    /// Of files of ours: chunks that are known to be there, and those under way.
+    pub(crate) there: HashMap<u32, BTreeSet<u32>>,
+    pub(crate) under_way: HashMap<u32, BTreeSet<u32>>,
+    /// Files that are getting their names.
+    pub(crate) finishing: HashSet<u32>,
+    /// Chunks that were acked, not yet written.
+    pub(crate) progress: Vec<(u32, u32)>,
     /// The next alarm that is on the agenda.
     pub(crate) alarm: Option<u64>,
 }
@@ -64,6 +84,13 @@ pub(crate) struct Volatile {
 pub(crate) struct Disk {
     pub(crate) outbox: BTreeMap<u64, Kept>,
     pub(crate) received: HashSet<u64>,
+    /// Files of ours: chunks that are known to be at their recipient.
+    pub(crate) outgoing: BTreeMap<u32, BTreeSet<u32>>,
+    /// Files that come in: chunks that are there.
+    pub(crate) incoming: BTreeMap<u32, BTreeSet<u32>>,
+    pub(crate) finished: HashSet<u32>,
+    /// Peers whose messages the user holds back.
+    pub(crate) held: BTreeSet<usize>,
 }
 
 /// One node.
@@ -79,6 +106,8 @@ pub(crate) struct Node {
     /// Whether its flapping link is up.
     pub(crate) flapping_up: bool,
     pub(crate) disk_full: bool,
+    /// Until when it does nothing, or did nothing last, in the world's microseconds.
+    pub(crate) stalled: u64,
     pub(crate) volatile: Volatile,
     pub(crate) disk: Disk,
     /// With whom it talks.
@@ -95,6 +124,7 @@ impl Node {
             skewed: false,
             flapping_up: true,
             disk_full: false,
+            stalled: 0,
             volatile: Volatile::default(),
             disk: Disk::default(),
             peers,

@@ -19,6 +19,7 @@ pub(crate) struct Report {
     pub(crate) delivered: u64,
     pub(crate) expired: u64,
     pub(crate) queue_full: u64,
+    pub(crate) cancelled: u64,
     /// The store did not take them, and their writer was told.
     pub(crate) refused: u64,
     /// The sender was told that it is kept, and it is neither delivered nor has its sender a reason.
@@ -42,6 +43,17 @@ pub(crate) struct Report {
     pub(crate) crashes_at: [u64; Step::ALL.len()],
     pub(crate) jumps_seen: u64,
     pub(crate) full_flushes: u64,
+    pub(crate) stalls: u64,
+    /// Files whose offer was delivered, their chunks, and chunks that began their way.
+    pub(crate) files: u64,
+    pub(crate) file_chunks: u64,
+    pub(crate) chunk_sends: u64,
+    /// Chunks that a server or a crash made begin their way a second time.
+    pub(crate) chunks_again: u64,
+    /// Times a server said when to come again.
+    pub(crate) slowed: u64,
+    /// Sends over links with hours or a size limit.
+    pub(crate) ruled: u64,
     /// Times the machine was called.
     pub(crate) calls: u64,
     /// By link, as in [`Link::ALL`].
@@ -59,6 +71,7 @@ impl Report {
         self.delivered += other.delivered;
         self.expired += other.expired;
         self.queue_full += other.queue_full;
+        self.cancelled += other.cancelled;
         self.refused += other.refused;
         self.lost += other.lost;
         self.shown_twice += other.shown_twice;
@@ -72,6 +85,13 @@ impl Report {
         self.crashes_at.iter_mut().zip(other.crashes_at).for_each(|(sum, one)| *sum += one);
         self.jumps_seen += other.jumps_seen;
         self.full_flushes += other.full_flushes;
+        self.stalls += other.stalls;
+        self.files += other.files;
+        self.file_chunks += other.file_chunks;
+        self.chunk_sends += other.chunk_sends;
+        self.chunks_again += other.chunks_again;
+        self.slowed += other.slowed;
+        self.ruled += other.ruled;
         self.calls += other.calls;
         self.message_bytes += other.message_bytes;
         self.wire_bytes += other.wire_bytes;

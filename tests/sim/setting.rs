@@ -3,7 +3,7 @@
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use skcomm_tui::delivery::Config;
 
-use super::link::Link;
+use super::{link::Link, rules::Rules};
 
 /// One second, in the world's microseconds.
 pub(crate) const SECOND: u64 = 1_000_000;
@@ -31,6 +31,61 @@ pub(crate) enum Fault {
     UnboundedQueue,
     /// Messages are sent after their time.
     SendsWhatExpired,
+    /// What the machine aborts in a race goes on.
+    LosersRunOn,
+    /// What should take one path takes two.
+    TakesTwoPaths,
+    /// The ack of a discreet message goes like any other.
+    LoudAck,
+    /// The relay says that it shows nothing of who talks to whom.
+    HidesLeaks,
+    /// The machine does not hear of hours and limits.
+    NoRules,
+    /// The machine does not hear when a server wants to be asked again.
+    Impatient,
+    /// An ack names a path by which the message did not come.
+    NamesAnotherPath,
+    /// Acks have no room of their own.
+    NoRoomForAcks,
+    /// The machine does not hear that the user holds messages back.
+    DeafToHolds,
+    /// A chunk is acked when it comes in, not when it is on the disk.
+    ChunkBeforeSync,
+    /// After a restart a file is sent from its beginning.
+    FileFromTheStart,
+    /// What was queued is not taken up after a restart.
+    ForgetsTheOutbox,
+}
+
+impl Fault {
+    pub(crate) const ALL: [Self; 21] = [
+        Self::NoDedup,
+        Self::AckBeforeDurable,
+        Self::KeptBeforeDurable,
+        Self::StateGoesBack,
+        Self::DropWithoutReason,
+        Self::DeafToAlarms,
+        Self::NeverAborts,
+        Self::UnboundedQueue,
+        Self::SendsWhatExpired,
+        Self::LosersRunOn,
+        Self::TakesTwoPaths,
+        Self::LoudAck,
+        Self::HidesLeaks,
+        Self::NoRules,
+        Self::Impatient,
+        Self::NamesAnotherPath,
+        Self::NoRoomForAcks,
+        Self::DeafToHolds,
+        Self::ChunkBeforeSync,
+        Self::FileFromTheStart,
+        Self::ForgetsTheOutbox,
+    ];
+
+    /// The one of that name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|fault| format!("{fault:?}").eq_ignore_ascii_case(name))
+    }
 }
 
 /// What a world is made of.
@@ -48,6 +103,14 @@ pub(crate) struct Setting {
     pub(crate) partitions: u32,
     pub(crate) clock_jumps: u32,
     pub(crate) full_disks: u32,
+    /// Times a node does nothing for up to an hour.
+    pub(crate) stalls: u32,
+    /// Things that users do: hold a peer's messages back, give one up, want all tried at once.
+    pub(crate) wishes: u32,
+    /// Hours and limits of some links, by their place in `links`.
+    pub(crate) rules: Vec<(usize, Rules)>,
+    /// The share of messages that offer a file.
+    pub(crate) files: f64,
     /// Shares of frames that come twice, damaged, or long after those sent later.
     pub(crate) duplicated: f64,
     pub(crate) corrupted: f64,
@@ -79,6 +142,10 @@ impl Setting {
             partitions: 0,
             clock_jumps: 0,
             full_disks: 0,
+            stalls: 0,
+            wishes: 0,
+            rules: Vec::new(),
+            files: 0.0,
             duplicated: 0.02,
             corrupted: 0.0,
             delayed: 0.0,
@@ -118,6 +185,41 @@ impl Setting {
         if rng.random_bool(0.25) {
             setting.bound_queues(rng.random_range(3..30));
         }
+        setting.stalls = if rng.random_bool(0.3) { rng.random_range(1..6) } else { 0 };
+        setting.wishes = if rng.random_bool(0.3) { rng.random_range(1..40) } else { 0 };
+        setting.files = if rng.random_bool(0.3) { 0.05 } else { 0.0 };
+        if rng.random_bool(0.3) {
+            setting.rule(&mut rng);
+        }
+        setting
+    }
+
+    /// Gives one link hours or a limit, if another one lives.
+    fn rule(&mut self, rng: &mut StdRng) {
+        let ruled = rng.random_range(0..self.links.len());
+        let others = self.links.iter().enumerate().filter(|(n, link)| *n != ruled && link.lives());
+        if others.count() > 0 {
+            self.rules = vec![(ruled, Rules::random(rng))];
+        }
+    }
+
+    /// The world of a seed with a defect in it, bad enough for that to be noticed in some of them.
+    pub(crate) fn with(seed: u64, fault: Fault) -> Self {
+        let mut setting = Self::random(seed);
+        setting.fault = Some(fault);
+        setting.replay += format!(" --defect {fault:?}").as_str();
+        match fault {
+            Fault::AckBeforeDurable | Fault::KeptBeforeDurable => setting.crash_every = Some(60),
+            Fault::UnboundedQueue => setting.bound_queues(3),
+            Fault::SendsWhatExpired => setting.short_lived = 0.5,
+            Fault::ForgetsTheOutbox => setting.crash_every = Some(300),
+            Fault::NoRules => setting.rule(&mut StdRng::seed_from_u64(seed)),
+            Fault::NoRoomForAcks => setting.machine.control_per_peer = 0,
+            Fault::DeafToHolds => setting.wishes = 60,
+            Fault::ChunkBeforeSync => (setting.files, setting.crash_every) = (0.3, Some(60)),
+            Fault::FileFromTheStart => (setting.files, setting.crash_every) = (0.3, Some(500)),
+            _ => {}
+        }
         setting
     }
 
@@ -130,6 +232,9 @@ impl Setting {
         setting.partitions = 8;
         setting.clock_jumps = 40;
         setting.full_disks = 40;
+        setting.stalls = 40;
+        setting.wishes = 200;
+        setting.files = 0.001;
         setting.corrupted = 0.001;
         setting.delayed = 0.005;
         setting.replay += format!(" --nodes {nodes} --messages {messages}").as_str();

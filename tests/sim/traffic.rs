@@ -1,29 +1,20 @@
-//! Messages and acks on their way between nodes.
+//! Messages and frames on their way between nodes.
 
 use rand::RngExt as _;
 use skcomm_tui::{
-    delivery::{
-        Action, AttemptId, AttemptOutcome, Input, MessageState, Outgoing, Policy, Reason, ReasonKind, TransportId,
-    },
+    delivery::{AttemptId, Input, Outgoing, Policy, TransportId},
     wire::{EnvelopeId, Fingerprint, Mode, PayloadType, Urgency},
 };
 
 use super::{
-    agenda::{Event, Frame, Named, fingerprint, mix, node_of},
-    check::{Fate, GivenUp, Invariant, Step},
+    acks::ack_bytes,
+    agenda::{Answer, Event, Frame, Named, fingerprint, mix, node_of},
+    check::{Fate, Step},
     link::Link,
-    node::{AckOut, Write},
+    node::{Hand, Write},
     setting::{Fault, SECOND},
     world::World,
 };
-
-/// How long changes of the ledger gather, in microseconds.
-const GATHER: u64 = 20_000;
-/// Bytes of a sealed ack, and of each message it names beyond the first.
-const ACK_BYTES: u64 = 1_100;
-const ACK_ITEM_BYTES: u64 = 130;
-/// How much later than its time a message may be handed over: the alarm is due within this, in microseconds.
-const SENT_LATE: u64 = 2 * SECOND;
 
 impl World {
     /// Somebody writes to somebody, and the next message is planned.
@@ -31,7 +22,7 @@ impl World {
         let left = self.setting.messages - self.fates.len() as u64;
         let gap = self.setting.storm.saturating_sub(self.now) / left.max(1);
         let from = self.rng.random_range(0..self.nodes.len());
-        if self.nodes[from].machine.is_none() {
+        if self.nodes[from].machine.is_none() || self.nodes[from].stalled > self.now {
             return self.plan(SECOND / 100, Event::Compose);
         }
         let peers = &self.nodes[from].peers;
@@ -40,14 +31,35 @@ impl World {
         let out = self.draft(message, from, to);
         self.report.composed += 1;
         self.report.message_bytes += out.size as u64;
-        let fault = self.setting.fault;
-        self.fates.push(Fate {
+        let offers = self.rng.random_bool(self.setting.files).then(|| self.offer_file(message, from, to));
+        let fate = self.fate_of(&out, from, to, offers);
+        self.fates.push(fate);
+        if left > 1 {
+            let next = self.rng.random_range(0..=2 * gap);
+            self.plan(next, Event::Compose);
+        }
+        self.write(from, Write::Compose(message, out));
+    }
+
+    fn fate_of(&self, out: &Outgoing, from: usize, to: usize, offers: Option<u32>) -> Fate {
+        let width = match (out.mode, out.urgency) {
+            (Mode::Broadcast, _) => usize::MAX,
+            (Mode::Speed, _) | (_, Urgency::Critical) => 2,
+            _ => 1,
+        };
+        Fate {
             from: u32::try_from(from).unwrap(),
             to: u32::try_from(to).unwrap(),
             composed: self.now,
             ttl_seconds: out.ttl_seconds,
-            many_paths: out.mode == Mode::Broadcast || out.mode == Mode::Speed || out.urgency == Urgency::Critical,
-            told: fault == Some(Fault::KeptBeforeDurable),
+            width,
+            stealth: out.mode == Mode::Stealth,
+            size: u32::try_from(out.size).unwrap(),
+            offers,
+            cancelled: false,
+            taken_by: 0,
+            came_by: 0,
+            told: self.setting.fault == Some(Fault::KeptBeforeDurable),
             refused: false,
             stored: false,
             acked: false,
@@ -57,12 +69,7 @@ impl World {
             rank: 0,
             given_up: None,
             failed_over: false,
-        });
-        if left > 1 {
-            let next = self.rng.random_range(0..=2 * gap);
-            self.plan(next, Event::Compose);
         }
-        self.write(from, Write::Compose(message, out));
     }
 
     fn draft(&mut self, message: u64, from: usize, to: usize) -> Outgoing {
@@ -102,167 +109,56 @@ impl World {
         }
     }
 
-    pub(super) fn carry_out(&mut self, node: usize, action: Action) {
-        match action {
-            Action::Send { attempt, envelope_id, peer, via, .. } => self.send(node, attempt, envelope_id, peer, &via),
-            Action::State { envelope_id, state, retries, .. } => self.state(node, envelope_id, state, retries),
-            Action::Attempt { envelope_id, record } => {
-                if let Named::Message(message) = Named::of(&envelope_id)
-                    && record.outcome != AttemptOutcome::Running
-                {
-                    self.change(node, message).attempts.insert(record.number, record);
-                }
-            }
-            Action::Forget { envelope_id } => self.forget(node, envelope_id),
-            Action::Abort { attempt } => {
-                if self.setting.fault != Some(Fault::NeverAborts)
-                    && let Some(message) = self.nodes[node].volatile.hands.remove(&attempt)
-                {
-                    self.fate(message).hands -= 1;
-                }
-            }
-            Action::Probe { via } => {
-                let (life, link) = (self.nodes[node].life, self.number(&via));
-                self.plan(20_000, Event::Probed { node, life, link });
-            }
-            Action::Failover { envelope_id, from, to, reason } => {
-                self.failed_over(node, envelope_id, &from, to.is_some(), &reason);
-            }
-            Action::ClockJump { .. } => self.report.jumps_seen += 1,
-            Action::Health { .. } => {}
-        }
-    }
-
-    fn number(&self, via: &TransportId) -> u8 {
+    pub(super) fn number(&self, via: &TransportId) -> u8 {
         u8::try_from(self.links.iter().position(|(_, id)| id == via).unwrap()).unwrap()
     }
 
-    fn change(&mut self, node: usize, message: u64) -> &mut super::node::Change {
-        if !self.nodes[node].volatile.ledger_planned {
-            self.nodes[node].volatile.ledger_planned = true;
-            let life = self.nodes[node].life;
-            self.plan(GATHER, Event::Gather { node, life });
-        }
-        self.nodes[node].volatile.ledger.entry(message).or_default()
-    }
-
-    fn state(&mut self, node: usize, id: EnvelopeId, state: MessageState, retries: u32) {
-        let Named::Message(message) = Named::of(&id) else { return };
-        let rank = state.rank();
-        let told = self.nodes[node].volatile.told.insert(message, rank).unwrap_or(0);
-        let fate = &self.fates[usize::try_from(message).unwrap()];
-        if rank < told.max(fate.rank) {
-            self.broken(Invariant::StatesRise, format!("message {message} fell from rank {told} to {state:?}"));
-        }
-        let skewed = self.nodes[node].skewed;
-        let fate = &self.fates[usize::try_from(message).unwrap()];
-        // The wall clock counts milliseconds.
-        let early = self.now + 2_000 < fate.composed + fate.ttl_seconds * SECOND;
-        match &state {
-            MessageState::Expired if early && !skewed => {
-                self.broken(Invariant::DropsHaveReasons, format!("message {message} expired before its time"));
-            }
-            MessageState::Expired if self.setting.fault == Some(Fault::SendsWhatExpired) => {
-                let (peer, via) = (fingerprint(usize::try_from(fate.to).unwrap()), self.links[0].1.clone());
-                self.now += 3 * SECOND;
-                self.send(node, AttemptId(u64::MAX), id, peer, &via);
-            }
-            MessageState::Failed { reason } if reason.kind != ReasonKind::QueueFull => {
-                self.broken(Invariant::DropsHaveReasons, format!("message {message} was given up: {reason:?}"));
-            }
-            _ => {}
-        }
-        self.change(node, message).state = Some((state, retries));
-    }
-
-    fn forget(&mut self, node: usize, id: EnvelopeId) {
-        let message = match Named::of(&id) {
-            Named::Message(message) => message,
-            Named::Ack(ack) => {
-                self.nodes[node].volatile.acks.remove(&ack);
-                return;
-            }
-        };
-        let rank = self.nodes[node].volatile.told.remove(&message).unwrap_or(0).max(self.fate(message).rank);
-        if rank < 2 {
-            self.broken(Invariant::DropsHaveReasons, format!("message {message} was forgotten at rank {rank}"));
-        }
-        if self.fate(message).hands > 0 {
-            let what = format!("message {message} is over, and a transport still works for it");
-            self.broken(Invariant::NoAttemptOutlives, what);
-        }
-        self.change(node, message).forget = true;
-    }
-
-    fn failed_over(&mut self, node: usize, id: EnvelopeId, from: &TransportId, to: bool, reason: &Reason) {
-        self.report.failovers += 1;
-        let Named::Message(message) = Named::of(&id) else { return };
-        self.fate(message).failed_over = true;
-        if self.setting.fault == Some(Fault::DropWithoutReason) && reason.kind == ReasonKind::NoAck {
-            return self.forget(node, id);
-        }
-        let now = self.clock(node).wall;
-        let Some(machine) = self.nodes[node].machine.as_ref().filter(|_| to) else { return };
-        let left = machine.attempts(&id).iter().rev().find(|record| record.via == *from);
-        let Some(took) = left.and_then(|record| u32::try_from(now.ms_since(record.started)).ok()) else { return };
-        if self.nodes[node].skewed {
-            return;
-        }
-        let link = self.links[usize::from(self.number(from))].0;
-        let times = &mut self.report.by_link[Link::ALL.iter().position(|known| *known == link).unwrap()];
-        if matches!(reason.kind, ReasonKind::NoAck | ReasonKind::Timeout) {
-            times.after_silence.push(took);
-        } else {
-            times.after_error.push(took);
-        }
-    }
-
     /// Hands a frame to a transport.
-    fn send(&mut self, from: usize, attempt: AttemptId, id: EnvelopeId, peer: Fingerprint, via: &TransportId) {
+    pub(super) fn send(
+        &mut self,
+        from: usize,
+        attempt: AttemptId,
+        id: EnvelopeId,
+        peer: Fingerprint,
+        via: &TransportId,
+    ) {
         if self.step(from, Step::Send) {
             return;
         }
-        let (number, to) = (self.number(via), node_of(peer));
-        let frame = match Named::of(&id) {
+        let hand = Hand { named: Named::of(&id), link: self.number(via), to: node_of(peer) };
+        let (frame, size) = match hand.named {
             Named::Ack(ack) => {
                 self.report.ack_sends += 1;
-                let AckOut { items } = self.nodes[from].volatile.acks[&ack].clone();
-                self.report.wire_bytes += ACK_BYTES + ACK_ITEM_BYTES * (items.len() as u64 - 1);
-                Frame::Ack(items)
+                let items = self.nodes[from].volatile.acks[&ack].clone();
+                let bytes = ack_bytes(items.len());
+                (Frame::Ack(items), bytes)
             }
             Named::Message(message) => {
-                self.check_send(from, message);
-                let size = self.nodes[from].disk.outbox.get(&message).map_or(0, |kept| kept.out.size);
+                self.check_message(from, message);
                 self.report.sends += 1;
-                self.report.wire_bytes += size as u64;
-                self.nodes[from].volatile.hands.insert(attempt, message);
                 let fate = self.fate(message);
                 fate.hands += 1;
                 fate.sends = fate.sends.saturating_add(1);
-                let again = fate.sends > 1 && !fate.many_paths;
+                let (again, size) = (fate.sends > 1 && fate.width == 1, u64::from(fate.size));
                 self.report.resent += u64::from(again);
-                Frame::Message(message)
+                (Frame::Message(message), size)
+            }
+            Named::Chunk(chunk) => {
+                self.check_chunk(from, chunk);
+                let (part, size) = self.part(chunk);
+                part.hands += 1;
+                (Frame::Chunk(chunk), size)
             }
         };
-        self.transmit(from, to, number, attempt, frame);
-    }
-
-    fn check_send(&mut self, from: usize, message: u64) {
-        let fate = &self.fates[usize::try_from(message).unwrap()];
-        let over = fate.composed + fate.ttl_seconds * SECOND + SENT_LATE;
-        let told = self.nodes[from].volatile.told.get(&message).copied().unwrap_or(0);
-        if self.now > over && !self.nodes[from].skewed {
-            self.broken(Invariant::NothingSentLate, format!("message {message} was sent after its time"));
-        } else if told >= 2 {
-            self.broken(Invariant::NoAttemptOutlives, format!("message {message} was sent after its end"));
-        } else if !self.nodes[from].disk.outbox.contains_key(&message) {
-            self.broken(Invariant::ToldIsKept, format!("the bytes of message {message} are not on the disk"));
-        }
+        self.check_path(from, hand, &frame, size);
+        self.report.wire_bytes += size;
+        self.nodes[from].volatile.hands.insert(attempt, hand);
+        self.transmit(from, hand, attempt, frame, size);
     }
 
     /// What becomes of a frame on its link.
-    fn transmit(&mut self, from: usize, to: usize, number: u8, attempt: AttemptId, frame: Frame) {
-        let (link, life) = (self.links[usize::from(number)].0, self.nodes[from].life);
+    fn transmit(&mut self, from: usize, hand: Hand, attempt: AttemptId, frame: Frame, size: u64) {
+        let (to, link, life) = (hand.to, self.links[usize::from(hand.link)].0, self.nodes[from].life);
         let there = self.nodes[to].machine.is_some();
         let half = |node: usize, halves| mix(node, node, halves) & 1;
         let apart = !link.stores() && self.split.is_some_and(|halves| half(from, halves) != half(to, halves));
@@ -274,30 +170,41 @@ impl World {
         };
         // Half of what a partition cuts off is refused, the other half disappears.
         let fine = fine && !(apart && self.rng.random_bool(0.5));
-        let delay = link.delay_us(&mut self.rng);
+        let slower = !self.peace && link.slowed() > 0.0 && self.rng.random_bool(link.slowed());
+        let delay = link.delay_us(&mut self.rng) + size * SECOND / link.bytes_a_second();
         if link == Link::Hanging && self.rng.random_bool(0.1) {
             return;
         }
-        let answer = if link.stores() || link == Link::BlackHole { 5_000 } else { delay };
-        self.plan(answer, Event::Answer { node: from, life, attempt, fine });
+        let answer = match (fine, slower) {
+            (_, true) => Answer::Slower(self.rng.random_range(2 * SECOND..60 * SECOND)),
+            (true, false) => Answer::Taken,
+            (false, false) => Answer::Refused,
+        };
+        let after = if link.stores() || link == Link::BlackHole { 5_000 } else { delay };
+        self.plan(after, Event::Answer { node: from, life, attempt, answer });
         let lost = link.loss() > 0.0 && self.rng.random_bool(link.loss());
-        if !fine || lost || apart {
-            return;
+        if answer == Answer::Taken && !lost && !apart {
+            self.carry(from, hand, &frame, delay);
         }
+    }
+
+    /// Brings a frame to the other end, perhaps damaged, late or twice.
+    fn carry(&mut self, from: usize, Hand { to, link, .. }: Hand, frame: &Frame, delay: u64) {
         if self.setting.corrupted > 0.0 && self.rng.random_bool(self.setting.corrupted) {
             // Its signature does not hold: dropped and counted, as if it had not come.
             self.report.corrupted += 1;
             return;
         }
         // Three seconds in a hundred are bad on a far link: frames come late, several in a row.
-        let burst = link == Link::Satellite && (50..53).contains(&(self.now / SECOND % 100));
+        let far = self.links[usize::from(link)].0 == Link::Satellite;
+        let burst = far && (50..53).contains(&(self.now / SECOND % 100));
         let mut late = if burst { self.rng.random_range(300_000..1_200_000) } else { 0 };
         if self.setting.delayed > 0.0 && self.rng.random_bool(self.setting.delayed) {
             late += self.rng.random_range(SECOND..60 * SECOND);
         }
         let twice = self.setting.duplicated > 0.0 && self.rng.random_bool(self.setting.duplicated);
         for copy in 0..=u64::from(twice) {
-            let event = Event::Arrive { from, to, link: number, frame: frame.clone() };
+            let event = Event::Arrive { from, to, link, frame: frame.clone() };
             self.plan(delay + late + copy * 700_000, event);
         }
     }
@@ -321,10 +228,11 @@ impl World {
         }
         match frame {
             Frame::Message(message) => self.receive(from, to, link, message),
+            Frame::Chunk(chunk) => self.receive_chunk(from, to, link, chunk),
             Frame::Ack(items) => {
-                for (message, named) in items.iter() {
+                for (named, by) in items.iter() {
                     if self.is_alive(to, life) {
-                        self.acked(to, *message, *named, via.clone());
+                        self.acked(to, *named, *by, via.clone());
                     }
                 }
             }
@@ -333,10 +241,11 @@ impl World {
 
     fn receive(&mut self, from: usize, to: usize, link: u8, message: u64) {
         let fault = self.setting.fault;
+        self.fate(message).came_by |= 1 << link;
         let known = self.nodes[to].disk.received.contains(&message) && fault != Some(Fault::NoDedup);
         if known {
             self.report.duplicates += 1;
-            return self.ack(to, from, vec![(message, link)]);
+            return self.ack(to, from, vec![(Named::Message(message), link)]);
         }
         if !self.nodes[to].volatile.receiving.insert(message) {
             // Its first copy is being written, and is acked then.
@@ -346,66 +255,7 @@ impl World {
         let life = self.nodes[to].life;
         self.write(to, Write::Receive { from, link, message });
         if fault == Some(Fault::AckBeforeDurable) && self.is_alive(to, life) {
-            self.ack(to, from, vec![(message, link)]);
-        }
-    }
-
-    /// Sends an ack for messages of `peer` that are on the disk.
-    pub(super) fn ack(&mut self, node: usize, peer: usize, items: Vec<(u64, u8)>) {
-        let Some(&(_, link)) = items.last() else { return };
-        items.iter().for_each(|(message, _)| self.fate(*message).acked = true);
-        self.acks += 1;
-        let id = Named::Ack(self.acks).id();
-        let size = usize::try_from(ACK_BYTES + ACK_ITEM_BYTES * (items.len() as u64 - 1)).unwrap();
-        self.nodes[node].volatile.acks.insert(self.acks, AckOut { items: items.into() });
-        let out = Outgoing {
-            envelope_id: id,
-            peer: fingerprint(peer),
-            kind: PayloadType::Ack,
-            mode: Mode::Failover,
-            urgency: Urgency::High,
-            size,
-            composed: self.clock(node).wall,
-            ttl_seconds: 3_600,
-            max_retries: 2,
-            prefer: vec![self.links[usize::from(link)].1.clone()],
-            fallback: Vec::new(),
-            policy: Policy::default(),
-            wants_ack: false,
-        };
-        self.give(node, Input::Submit(out));
-    }
-
-    fn acked(&mut self, node: usize, message: u64, named: u8, ack_via: TransportId) {
-        let fate = self.fate(message);
-        if !fate.stored {
-            self.broken(Invariant::AckedIsKept, format!("message {message} was acked and is not on a disk"));
-        }
-        let id = Named::Message(message).id();
-        let Some(machine) = &self.nodes[node].machine else { return };
-        if machine.state(&id).is_none() {
-            return self.write(node, Write::LateAck(message));
-        }
-        let (first, composed) =
-            (!matches!(machine.state(&id), Some(state) if state.rank() >= 3), self.fate(message).composed);
-        if first {
-            let ms = (self.now - composed) / 1_000;
-            self.report.delivery_ms.push(u32::try_from(ms).unwrap_or(u32::MAX));
-        }
-        let via = Some(self.links[usize::from(named)].1.clone());
-        self.give(node, Input::Acked { envelope_id: id, via, ack_via });
-        if self.setting.fault == Some(Fault::StateGoesBack) && self.nodes[node].machine.is_some() {
-            // A bounce that comes after the ack.
-            let state = MessageState::Failed { reason: Reason::new(ReasonKind::QueueFull, "bounced") };
-            self.state(node, id, state, 0);
-        }
-    }
-
-    pub(super) fn given_up(state: &MessageState) -> Option<GivenUp> {
-        match state {
-            MessageState::Expired => Some(GivenUp::Expired),
-            MessageState::Failed { .. } => Some(GivenUp::QueueFull),
-            _ => None,
+            self.ack(to, from, vec![(Named::Message(message), link)]);
         }
     }
 }

@@ -4,16 +4,18 @@ use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use skcomm_tui::{
-    delivery::{AttemptId, Input, Machine, Now, Reason, ReasonKind, Retry, TransportId},
+    delivery::{AttemptId, Input, Leak, Machine, Now, Reason, ReasonKind, Retry, TransportId},
     wire::Timestamp,
 };
 
 use super::{
-    agenda::{Entry, Event, fingerprint, mix},
+    agenda::{Answer, Entry, Event, Named, fingerprint, mix},
     check::{Fate, Invariant, Step, Violation},
+    files::{Part, Transfer},
     link::Link,
-    node::{Kept, Node, Volatile, Write},
+    node::{Hand, Kept, Node, Volatile},
     report::Report,
+    rules::Rules,
     setting::{Fault, HOUR, SECOND, Setting},
 };
 
@@ -30,13 +32,17 @@ pub(crate) struct World {
     /// In microseconds since the beginning.
     pub(super) now: u64,
     pub(super) links: Vec<(Link, TransportId)>,
+    /// Of each link, if it has any.
+    pub(super) rules: Vec<Option<Rules>>,
     pub(super) nodes: Vec<Node>,
     pub(super) fates: Vec<Fate>,
+    pub(super) transfers: Vec<Transfer>,
+    pub(super) parts: Vec<Part>,
     agenda: BinaryHeap<Reverse<Entry>>,
     planned: u64,
     pub(super) acks: u64,
     /// Steps until the next crash.
-    until_crash: u64,
+    pub(super) until_crash: u64,
     /// Which of the network's halves a node is in depends on this.
     pub(super) split: Option<u64>,
     pub(super) peace: bool,
@@ -57,12 +63,17 @@ impl World {
             peers.truncate(PEERS);
             peers
         };
+        let mut rules = vec![None; setting.links.len()];
+        setting.rules.iter().for_each(|(link, ruled)| rules[*link] = Some(*ruled));
         let mut world = Self {
+            rules,
             rng: StdRng::seed_from_u64(setting.seed),
             now: 0,
             links: setting.links.iter().map(|link| (*link, link.name())).collect(),
             nodes: (0..nodes).map(|node| Node::new(peers(node))).collect(),
             fates: Vec::new(),
+            transfers: Vec::new(),
+            parts: Vec::new(),
             agenda: BinaryHeap::new(),
             planned: 0,
             acks: 0,
@@ -91,7 +102,11 @@ impl World {
             }
             happened += 1;
             self.now = at;
-            self.happen(event);
+            let stalled = event.waits_for().map(|node| &self.nodes[node]).filter(|node| node.machine.is_some());
+            match stalled.map(|node| node.stalled).filter(|until| *until > at) {
+                Some(until) => self.plan(until - at, event),
+                None => self.happen(event),
+            }
             if happened > bound {
                 self.broken(Invariant::AlarmsAreServed, "the world does not come to rest".to_owned());
             }
@@ -124,12 +139,15 @@ impl World {
         Now { mono, wall: Timestamp::from_unix_ms(START_MS + ms + node.skew_ms) }
     }
 
-    /// The links over which two nodes reach each other, by number; at least one of them lives.
+    /// The links over which two nodes reach each other, by number; at least one of them lives, and has no rules.
     pub(super) fn links_between(&self, a: usize, b: usize) -> Vec<u8> {
         let bits = mix(a, b, self.setting.seed);
         let all = || (0..).zip(&self.links);
         let some: Vec<u8> = all().filter(|(n, _)| bits >> (n * 5) & 0b11111 < 19).map(|(n, _)| n).collect();
-        let lives = some.iter().any(|n| self.links[usize::from(*n)].0.lives());
+        let lives = some.iter().any(|n| {
+            let n = usize::from(*n);
+            self.links[n].0.lives() && self.rules[n].is_none()
+        });
         if lives { some } else { all().map(|(n, _)| n).collect() }
     }
 
@@ -140,16 +158,26 @@ impl World {
             config.queued_total *= 1_000;
             config.queued_per_peer *= 1_000;
         }
+        let fault = self.setting.fault;
         let this = &mut self.nodes[node];
         this.machine = Some(Machine::new(config, seed));
         this.life += 1;
         this.born = now;
         this.volatile = Volatile::default();
         let (up, life) = (this.flapping_up, this.life);
-        let disk: Vec<Kept> = this.disk.outbox.values().cloned().collect();
+        let mut disk: Vec<Kept> = this.disk.outbox.values().cloned().collect();
+        if fault == Some(Fault::ForgetsTheOutbox) {
+            disk.clear();
+        }
         let mut inputs = Vec::new();
-        for (priority, (link, id)) in (1..).zip(self.links.clone()) {
-            let (capabilities, enabled) = (link.capabilities(), true);
+        for ((priority, (link, id)), rules) in (1..).zip(self.links.clone()).zip(self.rules.clone()) {
+            let (mut capabilities, enabled) = (link.capabilities(), true);
+            if fault == Some(Fault::HidesLeaks) {
+                capabilities.leaks.retain(|leak| *leak != Leak::BothEndsToServer);
+            }
+            if let Some(rules) = rules.filter(|_| fault != Some(Fault::NoRules)) {
+                inputs.push(Input::Schedule { id: id.clone(), schedule: rules.schedule() });
+            }
             inputs.push(Input::Transport { id: id.clone(), capabilities, priority, enabled });
             if link != Link::Flapping || up {
                 inputs.push(Input::TransportUp { id });
@@ -160,6 +188,10 @@ impl World {
             let routes = links.into_iter().map(|n| (self.links[usize::from(n)].1.clone(), peer.to_string())).collect();
             inputs.push(Input::Peer { peer: fingerprint(peer), routes });
         }
+        for peer in self.nodes[node].disk.held.iter().filter(|_| fault != Some(Fault::DeafToHolds)) {
+            let reason = Reason::new(ReasonKind::Blocked, "held back by the user");
+            inputs.push(Input::HoldPeer { peer: fingerprint(*peer), reason });
+        }
         for Kept { out, state, retries, ledger } in disk {
             let attempts = ledger.into_values().collect();
             inputs.push(Input::Restore { outgoing: out, state, attempts, retries });
@@ -168,6 +200,9 @@ impl World {
             if self.is_alive(node, life) {
                 self.give(node, input);
             }
+        }
+        if self.is_alive(node, life) {
+            self.resume_files(node);
         }
     }
 
@@ -183,14 +218,19 @@ impl World {
         }
         let now = self.clock(node);
         let log = self.setting.log;
-        let Some(machine) = &mut self.nodes[node].machine else { return };
+        if self.nodes[node].machine.is_none() {
+            return;
+        }
         if log && input != Input::Wake {
             println!("{:>13.6} node {node} <- {input:?}", self.now as f64 / 1e6);
         }
-        let overdue = machine.next_wake().filter(|due| *due + Duration::from_micros(LATE) < now.mono);
+        // What was due while it was stalled could not be served.
+        let awake = Duration::from_micros(self.nodes[node].stalled.saturating_sub(self.nodes[node].born));
+        let Some(machine) = &mut self.nodes[node].machine else { return };
+        let overdue = machine.next_wake().filter(|due| *due >= awake && *due + Duration::from_micros(LATE) < now.mono);
         let restores = matches!(input, Input::Restore { .. });
         let before = machine.queued().pending();
-        let actions = machine.handle(now, input);
+        let mut actions = machine.handle(now, input);
         let (after, next) = (machine.queued().pending(), machine.next_wake());
         self.report.calls += 1;
         if let Some(due) = overdue {
@@ -204,6 +244,11 @@ impl World {
             let bound = self.setting.queued_total;
             self.broken(Invariant::QueuesAreBounded, format!("node {node} queues {after} messages, bound {bound}"));
         }
+        if self.setting.fault == Some(Fault::TakesTwoPaths) {
+            let again: Vec<_> = actions.iter().filter(|action| self.wants_one_path(action)).cloned().collect();
+            actions.extend(again);
+        }
+        self.check_width(&actions);
         for action in actions {
             if self.step(node, Step::Action) {
                 return;
@@ -251,9 +296,9 @@ impl World {
     fn happen(&mut self, event: Event) {
         match event {
             Event::Compose => self.compose(),
-            Event::Answer { node, life, attempt, fine } => {
+            Event::Answer { node, life, attempt, answer } => {
                 if self.is_alive(node, life) {
-                    self.answer(node, attempt, fine);
+                    self.answer(node, attempt, answer);
                 }
             }
             Event::Probed { node, life, link } => {
@@ -280,6 +325,19 @@ impl World {
             }
             Event::Flap { node, up } => self.flap(node, up),
             Event::Start { node } => self.start(node),
+            Event::Fill { node, life, transfer } => {
+                if self.is_alive(node, life) {
+                    self.fill(node, transfer);
+                }
+            }
+            Event::Person { node } => self.person(node),
+            Event::Release { node, peer } => self.release(node, peer),
+            Event::Stall { node, lasts } => {
+                if self.nodes[node].machine.is_some() {
+                    self.report.stalls += 1;
+                    self.nodes[node].stalled = self.nodes[node].stalled.max(self.now + lasts);
+                }
+            }
             Event::ClockJump => self.clock_jumps(),
             Event::Split(halves) => self.split = halves,
             Event::DiskFull { node, full } => self.nodes[node].disk_full = full,
@@ -287,17 +345,27 @@ impl World {
         }
     }
 
-    fn answer(&mut self, node: usize, attempt: AttemptId, fine: bool) {
-        if let Some(message) = self.nodes[node].volatile.hands.remove(&attempt) {
-            self.fate(message).hands -= 1;
+    fn answer(&mut self, node: usize, attempt: AttemptId, answer: Answer) {
+        let Some(Hand { named, link, to }) = self.out_of_hand(node, attempt) else { return };
+        if let (Named::Message(message), Answer::Taken) = (named, answer) {
+            self.fate(message).taken_by |= 1 << link;
         }
-        let reason = Reason::new(ReasonKind::Unreachable, "nobody answers");
-        let answer = if fine {
-            Input::AttemptAccepted { attempt, accepted_by: None, bytes: 1_000 }
-        } else {
-            Input::AttemptFailed { attempt, reason, retry: Retry::Later }
+        let input = match answer {
+            Answer::Taken => Input::AttemptAccepted { attempt, accepted_by: None, bytes: 1_000 },
+            Answer::Refused => {
+                let reason = Reason::new(ReasonKind::Unreachable, "nobody answers");
+                Input::AttemptFailed { attempt, reason, retry: Retry::Later }
+            }
+            Answer::Slower(wait) => {
+                self.report.slowed += 1;
+                self.nodes[node].volatile.waits.insert((to, link), self.now + wait);
+                let reason = Reason::new(ReasonKind::RateLimited, "too many; come again later");
+                let patient = self.setting.fault != Some(Fault::Impatient);
+                let retry = if patient { Retry::After(Duration::from_micros(wait)) } else { Retry::Later };
+                Input::AttemptFailed { attempt, reason, retry }
+            }
         };
-        self.give(node, answer);
+        self.give(node, input);
     }
 
     fn flap(&mut self, node: usize, up: bool) {
@@ -316,64 +384,5 @@ impl World {
 
     pub(super) fn fate(&mut self, message: u64) -> &mut Fate {
         &mut self.fates[usize::try_from(message).unwrap()]
-    }
-
-    /// A moment between two steps of a node. Whether it crashed there.
-    pub(super) fn step(&mut self, node: usize, step: Step) -> bool {
-        let due = self.crash_is_due();
-        if due {
-            self.crash(node, step);
-        }
-        due
-    }
-
-    pub(super) fn crash_is_due(&mut self) -> bool {
-        if self.until_crash > 0 {
-            self.until_crash -= 1;
-            return false;
-        }
-        self.next_crash();
-        !self.peace
-    }
-
-    fn next_crash(&mut self) {
-        self.until_crash = match self.setting.crash_every {
-            Some(every) => self.rng.random_range(0..2 * every),
-            None => u64::MAX,
-        };
-    }
-
-    /// The process of a node dies. What was not on its disk is gone, and must not have been promised.
-    pub(super) fn crash(&mut self, node: usize, step: Step) {
-        self.nodes[node].machine = None;
-        let lost = std::mem::take(&mut self.nodes[node].volatile);
-        self.report.crashes += 1;
-        self.report.crashes_at[Step::ALL.iter().position(|known| *known == step).unwrap()] += 1;
-        if self.setting.log {
-            println!("{:>13.6} node {node} crashes at {step:?}", self.now as f64 / 1e6);
-        }
-        for message in lost.hands.into_values() {
-            self.fate(message).hands -= 1;
-        }
-        for write in lost.writes {
-            match write {
-                Write::Compose(message, _) => {
-                    // Nobody was told: to its writer it is as if it had not been taken.
-                    self.fate(message).refused = true;
-                    if self.fate(message).told {
-                        self.broken(Invariant::ToldIsKept, format!("message {message} was called kept and is gone"));
-                    }
-                }
-                Write::Receive { message, .. } => {
-                    let fate = self.fate(message);
-                    if fate.acked && !fate.stored {
-                        self.broken(Invariant::AckedIsKept, format!("message {message} was acked and is gone"));
-                    }
-                }
-                Write::Ledger(_) | Write::LateAck(_) => {}
-            }
-        }
-        let away = self.rng.random_range(SECOND..self.setting.storm.clamp(2 * SECOND, 900 * SECOND));
-        self.plan(away, Event::Start { node });
     }
 }
