@@ -35,7 +35,7 @@ pub(crate) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     let more = if left_out > 0 { format!(", {left_out} more in the help") } else { String::new() };
     let name = title(model, &format!("{}{more}", show_keys(&model.pending_keys)), true);
     let inner = bordered(model, frame.buffer_mut(), place, name, model.theme.style(Role::OverlayBorder));
-    let column_width = (inner.width / columns).min(COLUMN).max(1);
+    let column_width = (inner.width / columns).clamp(1, COLUMN);
     for (n, hint) in model.hints.iter().take(rows * usize::from(columns)).enumerate() {
         let (column, row) = (n / rows, n % rows);
         let offset = u16::try_from(column).unwrap_or(u16::MAX).saturating_mul(column_width);

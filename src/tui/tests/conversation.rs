@@ -182,7 +182,7 @@ fn a_short_state_stands_behind_the_text_and_a_long_one_below() {
     screen.feed(Msg::Event(Box::new(Event::Message(Box::new(mine)))));
     let row = |screen: &Harness, text: &str| screen.screen().lines().position(|line| line.contains(text));
     assert_eq!(row(&screen, "mine"), row(&screen, "✓✓ tcp 3 ms"));
-    let reason = Reason::new(ReasonKind::Unreachable, &"nobody answers at any of its addresses ".repeat(2));
+    let reason = Reason::new(ReasonKind::Unreachable, "nobody answers at any of its addresses ".repeat(2));
     let state = MessageState::Queued { next_try: Some(at(-42_000)), reason: Some(reason) };
     let waits = own(12, &general, "waits", state);
     screen.feed(Msg::Event(Box::new(Event::Message(Box::new(waits)))));
