@@ -13,6 +13,8 @@ use tokio::sync::mpsc;
 
 pub(crate) mod backoff;
 pub mod file;
+mod handover;
+mod link;
 #[cfg(feature = "matrix")]
 pub mod matrix;
 #[cfg(feature = "nats")]
@@ -22,6 +24,8 @@ pub mod nostr;
 mod refusals;
 pub mod registry;
 mod rules;
+mod running;
+mod sending;
 mod settings;
 pub mod tcp;
 #[cfg(test)]
@@ -31,6 +35,8 @@ pub mod websocket;
 pub use registry::{Kind, TransportConfig};
 pub use rules::{Rules, Zone};
 pub use settings::Settings;
+
+use running::lock;
 
 use crate::{
     delivery::{Capabilities, Reason, ReasonKind, TransportId},

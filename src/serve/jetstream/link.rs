@@ -183,7 +183,7 @@ impl Core {
         };
         let follower = tokio::select! {
             counted = counting => counted?,
-            reason = session.connection.life.ended() => return Err(reason),
+            reason = session.connection.hearing.ended() => return Err(reason),
         };
         self.install(&session, index, owners);
         Ok((session, follower))
@@ -225,8 +225,8 @@ impl Core {
                     reason = self.serve(&session, &mut follower) => reason,
                     () = stop.cancelled() => return self.end(&session).await,
                 };
-                session.connection.life.end(reason);
-                let reason = session.connection.life.ended().await;
+                session.connection.hearing.end(reason);
+                let reason = session.connection.hearing.ended().await;
                 tracing::warn!(%reason, "the store is gone; nothing is accepted until it is back");
                 self.set(Err(reason));
                 if began.elapsed() >= GOOD {
@@ -261,7 +261,7 @@ impl Core {
         };
         tokio::select! {
             reason = self.follow(session, follower) => reason,
-            reason = session.connection.life.ended() => reason,
+            reason = session.connection.hearing.ended() => reason,
             () = side => Reason::new(ReasonKind::Other, "the keeper's tasks ended"),
         }
     }
@@ -372,6 +372,6 @@ impl Core {
         if timeout(STOPPING, session.connection.client.flush()).await.is_err() {
             tracing::debug!("the last words did not reach the store");
         }
-        session.connection.life.end(Reason::new(ReasonKind::Stopping, "the relay is being stopped"));
+        session.connection.hearing.end(Reason::new(ReasonKind::Stopping, "the relay is being stopped"));
     }
 }

@@ -239,7 +239,7 @@ async fn send(
     let sending = session.send(mailbox, sender, frame.clone(), again);
     let sent = tokio::select! {
         sent = sending => sent,
-        _ = session.connection.life.ended() => return Err(cut_off()),
+        _ = session.connection.hearing.ended() => return Err(cut_off()),
     };
     match sent {
         Ok(answer) => Ok(Box::pin(answer)),
@@ -250,7 +250,7 @@ async fn send(
 async fn wait(session: &Session, answer: Answer) -> Result<PublishAck, Refusal> {
     tokio::select! {
         stored = answer => stored.map_err(|error| refusal(session, &error)),
-        _ = session.connection.life.ended() => Err(cut_off()),
+        _ = session.connection.hearing.ended() => Err(cut_off()),
     }
 }
 

@@ -226,7 +226,7 @@ impl Session {
         let reading = self.read(sequence);
         let message = tokio::select! {
             message = reading => message?,
-            reason = self.connection.life.ended() => return Err(reason),
+            reason = self.connection.hearing.ended() => return Err(reason),
         };
         let Some((subject, frame)) = message else { return Ok(None) };
         if subject != self.names.to(Some(mailbox)) || frame.len() != bytes as usize {
@@ -263,7 +263,7 @@ impl Session {
         let asking = self.connection.jetstream.request(subject, &request);
         let answer: Result<Response<DeleteStatus>, _> = tokio::select! {
             answer = asking => answer,
-            reason = self.connection.life.ended() => return Err(reason),
+            reason = self.connection.hearing.ended() => return Err(reason),
         };
         match answer {
             Ok(Response::Ok(_)) => Ok(()),
@@ -289,7 +289,7 @@ impl Session {
         };
         let told = tokio::select! {
             told = told => told,
-            reason = self.connection.life.ended() => return Err(reason),
+            reason = self.connection.hearing.ended() => return Err(reason),
         };
         told.map(|_| ()).map_err(|error| self.failed(ReasonKind::Io, &error.to_string()))
     }

@@ -18,7 +18,7 @@ mod watch;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -26,7 +26,6 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use tokio::time::{Instant, timeout};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
     config::FileSettings,
@@ -38,8 +37,10 @@ use self::{
     watch::{Common, READERS, Watch},
 };
 use super::{
-    Accepted, ConfigError, Context, EventSink, Kind, Retry, Route, SendError, Transport, TransportConfig,
-    TransportEvent, TransportState, refusals::Refusals,
+    Accepted, ConfigError, Context, EventSink, Kind, Route, SendError, Transport, TransportConfig, lock,
+    refusals::Refusals,
+    running::{Slot, Tasks, tell_up},
+    sending::check_size,
 };
 use crate::{
     delivery::{Capabilities, Cost, Guarantee, Leak, Reason, ReasonKind, TransportId},
@@ -57,8 +58,6 @@ pub const KIND: Kind = Kind {
 
 /// Folders whose outboxes are kept while idle.
 const OUTBOXES_KEPT: usize = 64;
-/// How long [`Transport::stop`] waits for the tasks.
-const STOP_LIMIT: Duration = Duration::from_secs(3);
 
 fn build(config: &TransportConfig, context: Context) -> Result<Arc<dyn Transport>, ConfigError> {
     let owner = context.authenticator.fingerprint();
@@ -79,17 +78,7 @@ struct FileTransport {
     outboxes: Mutex<BTreeMap<PathBuf, Arc<Outbox>>>,
     /// Threads for probes, by folder.
     probes: BTreeMap<PathBuf, Lane>,
-    running: Mutex<Option<Running>>,
-}
-
-/// What exists between start and stop.
-struct Running {
-    token: CancellationToken,
-    tracker: TaskTracker,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    running: Slot<Tasks>,
 }
 
 impl FileTransport {
@@ -115,16 +104,10 @@ impl FileTransport {
             names: Mutex::default(),
             outboxes: Mutex::default(),
             probes: settings.folders.iter().map(probe).collect(),
-            running: Mutex::new(None),
+            running: Slot::default(),
             threads,
             settings,
         }
-    }
-
-    fn is_running(&self) -> Result<CancellationToken, Reason> {
-        let running = lock(&self.running);
-        let token = running.as_ref().map(|running| running.token.clone());
-        token.ok_or_else(|| Reason::new(ReasonKind::Stopping, "the transport is not started"))
     }
 
     fn outbox(&self, folder: &Path) -> Arc<Outbox> {
@@ -145,15 +128,38 @@ impl FileTransport {
         lock(&self.names).next(now, rand::random())
     }
 
+    fn launch(&self, sink: EventSink) -> Tasks {
+        let (tasks, folders) = (Tasks::default(), &self.settings.folders);
+        if folders.is_empty() {
+            tasks.spawn(tell_up(self.id.clone(), sink));
+            return tasks;
+        }
+        let common = Arc::new(Common {
+            id: self.id.clone(),
+            owner: self.owner,
+            settings: self.settings.clone(),
+            rights: self.rights,
+            seen: self.seen.clone(),
+            health: Health::new(self.id.clone(), sink.clone(), self.settings.poll, folders.len()),
+            sink,
+            refusals: Refusals::new(self.id.clone()),
+        });
+        for (index, folder) in folders.iter().enumerate() {
+            let lane = Lane::new(folder, READERS, self.threads.clone());
+            tasks.spawn(Watch::new(common.clone(), index, folder, lane).run());
+        }
+        tasks
+    }
+
     async fn write(&self, frame: Bytes, recipient: Fingerprint, folder: &Path) -> Result<(), SendError> {
-        let later = |reason| SendError { reason, retry: Retry::Later };
-        let token = self.is_running().map_err(later)?;
+        let later = SendError::later;
+        let running = self.running.get().map_err(later)?;
         let answered = self.outbox(folder).push(recipient, self.next_name(), frame).map_err(later)?;
         let broken = || Reason::new(ReasonKind::Io, format!("writing to {} broke off", folder.display()));
-        match token.run_until_cancelled(answered).await {
+        match running.stop().run_until_cancelled(answered).await {
             Some(Ok(written)) => written.map_err(later),
             Some(Err(_)) => Err(later(broken())),
-            None => Err(later(Reason::new(ReasonKind::Stopping, "the transport is stopping"))),
+            None => Err(SendError::stopping()),
         }
     }
 
@@ -178,65 +184,26 @@ impl Transport for FileTransport {
     }
 
     fn address(&self) -> Option<String> {
-        self.is_running().ok()?;
+        self.running.get().ok()?;
         Some(self.settings.folders.first()?.display().to_string())
     }
 
     async fn start(&self, sink: EventSink) -> Result<(), Reason> {
-        let mut slot = lock(&self.running);
-        if slot.is_some() {
-            return Err(Reason::new(ReasonKind::Other, "the transport is started already"));
-        }
-        let (token, tracker) = (CancellationToken::new(), TaskTracker::new());
-        let folders = &self.settings.folders;
-        if folders.is_empty() {
-            let up = TransportEvent::State(self.id.clone(), TransportState::Up);
-            tracker.spawn(token.clone().run_until_cancelled_owned(async move {
-                // A node that hung up is stopping; it needs no state any more.
-                let _ = sink.send(up).await;
-            }));
-        } else {
-            let common = Arc::new(Common {
-                id: self.id.clone(),
-                owner: self.owner,
-                settings: self.settings.clone(),
-                rights: self.rights,
-                seen: self.seen.clone(),
-                health: Health::new(self.id.clone(), sink.clone(), self.settings.poll, folders.len()),
-                sink,
-                refusals: Refusals::new(self.id.clone()),
-            });
-            for (index, folder) in folders.iter().enumerate() {
-                let lane = Lane::new(folder, READERS, self.threads.clone());
-                let watch = Watch::new(common.clone(), index, folder, lane);
-                tracker.spawn(token.clone().run_until_cancelled_owned(watch.run()));
-            }
-        }
-        *slot = Some(Running { token, tracker });
-        Ok(())
+        self.running.fill(|| Arc::new(self.launch(sink)))
     }
 
     async fn send(&self, frame: Bytes, route: &Route, deadline: Duration) -> Result<Accepted, SendError> {
-        let never = |kind, detail: String| SendError { reason: Reason::new(kind, detail), retry: Retry::Never };
-        if frame.is_empty() || frame.len() > limits::ENVELOPE_BYTES {
-            let detail = format!("{} bytes; a frame has 1 to {}", frame.len(), limits::ENVELOPE_BYTES);
-            return Err(never(ReasonKind::TooLarge, detail));
-        }
+        check_size(&frame, limits::ENVELOPE_BYTES)?;
         let folder = config::folder("address", &route.address);
-        let folder = folder.map_err(|e| never(ReasonKind::NotConfigured, e.to_string()))?;
+        let folder = folder.map_err(|error| SendError::never(ReasonKind::NotConfigured, error))?;
         let bytes = frame.len() as u64;
-        match timeout(deadline, self.write(frame, route.recipient, &folder)).await {
-            Ok(written) => written?,
-            Err(_) => {
-                let detail = format!("{} did not answer within {:.1} s", folder.display(), deadline.as_secs_f32());
-                return Err(SendError { reason: Reason::new(ReasonKind::Timeout, detail), retry: Retry::Later });
-            }
-        }
+        let written = timeout(deadline, self.write(frame, route.recipient, &folder)).await;
+        written.unwrap_or_else(|_| Err(SendError::late(folder.display(), deadline)))?;
         Ok(Accepted { stored_by: Some(SafeText::line(&folder.display().to_string())), bytes })
     }
 
     async fn probe(&self, deadline: Duration) -> Result<Duration, Reason> {
-        self.is_running()?;
+        self.running.get()?;
         let began = Instant::now();
         let probes = self.probes.iter().map(|(folder, lane)| self.probe_folder(folder, lane, deadline));
         let results = join_all(probes).await;
@@ -248,11 +215,8 @@ impl Transport for FileTransport {
     }
 
     async fn stop(&self) {
-        let Some(running) = lock(&self.running).take() else { return };
-        running.token.cancel();
-        running.tracker.close();
-        if timeout(STOP_LIMIT, running.tracker.wait()).await.is_err() {
-            tracing::error!(transport = %self.id, "tasks did not end in time");
+        if let Some(tasks) = self.running.take() {
+            tasks.end(&self.id).await;
         }
     }
 }

@@ -11,7 +11,10 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 use super::{config::Keep, *};
-use crate::transport::testing::{Events, LIMIT, fingerprint, wait_until};
+use crate::transport::{
+    Retry, TransportState,
+    testing::{Events, LIMIT, fingerprint, wait_until},
+};
 
 fn settings(folders: &[&Path]) -> FileSettings {
     let folders: Vec<String> = folders.iter().map(|f| f.display().to_string()).collect();

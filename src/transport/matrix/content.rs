@@ -27,7 +27,7 @@ const BODY: &str = "A sealed message for skcomm-tui.";
 
 /// A frame, or where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Content {
+pub enum Content {
     /// The frame itself.
     Inline(Bytes),
     /// It must be fetched.
@@ -36,18 +36,18 @@ pub(super) enum Content {
 
 /// A frame in the media repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Stored {
+pub struct Stored {
     /// `mxc://SERVER/ID`.
-    pub(super) url: String,
+    pub url: String,
     /// Opens it; used for nothing else.
-    pub(super) key: Zeroizing<[u8; 32]>,
+    pub key: Zeroizing<[u8; 32]>,
     /// Bytes of the frame, without what sealing adds.
-    pub(super) size: usize,
+    pub size: usize,
 }
 
 /// A content is no frame.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub(super) enum ContentError {
+pub enum ContentError {
     /// Somebody wrote something else into the room.
     #[error("a message that is no frame")]
     NoFrame,
@@ -88,7 +88,7 @@ impl Content {
     ///
     /// # Errors
     /// Never in practice: the parts are strings and numbers.
-    pub(super) fn write(&self) -> Result<serde_json::Value, serde_json::Error> {
+    pub fn write(&self) -> Result<serde_json::Value, serde_json::Error> {
         let part = match self {
             Self::Inline(frame) => {
                 Part { v: VERSION, data: Some(BASE64.encode(frame)), url: None, key: None, size: None }
@@ -108,7 +108,7 @@ impl Content {
     ///
     /// # Errors
     /// Says what is wrong.
-    pub(super) fn read(content: &str) -> Result<Self, ContentError> {
+    pub fn read(content: &str) -> Result<Self, ContentError> {
         if content.len() > CONTENT_BYTES {
             return Err(ContentError::TooLarge(content.len() as u64));
         }

@@ -96,6 +96,8 @@ pub(super) fn judge(event: &TimelineEvent, peer: &UserId, me: &UserId) -> Verdic
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn plain(json: serde_json::Value) -> TimelineEvent {
@@ -129,5 +131,40 @@ mod tests {
         assert_eq!(told(serde_json::json!({"type": 5, "sender": "@b:x"})), "@b:x sent an event that cannot be read");
         let huge = serde_json::json!({"type": "m.room.message", "sender": "@b:x", "content": "x".repeat(EVENT_BYTES)});
         assert!(told(huge).ends_with("at most 262144 are looked at"));
+    }
+
+    /// Any JSON, a few levels deep.
+    fn json() -> impl Strategy<Value = serde_json::Value> {
+        let word = prop_oneof![Just("m.room.message".to_owned()), Just("@b:x".to_owned()), ".{0,20}"];
+        let leaf = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<bool>().prop_map(Into::into),
+            any::<i64>().prop_map(Into::into),
+            word.prop_map(Into::into),
+        ];
+        leaf.prop_recursive(3, 16, 4, |inner| {
+            let name = prop_oneof![Just("skcomm.frame".to_owned()), Just("msgtype".to_owned()), "[a-z_]{0,8}"];
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(Into::into),
+                proptest::collection::vec((name, inner), 0..4)
+                    .prop_map(|fields| fields.into_iter().collect::<serde_json::Map<_, _>>().into()),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn no_event_is_fatal_and_none_in_the_clear_is_taken(
+            kind in json(), sender in json(), content in json(), more in json(), state in proptest::option::of(json()),
+        ) {
+            let (peer, me) = (UserId::parse("@b:x").unwrap(), UserId::parse("@a:x").unwrap());
+            let mut event = serde_json::json!({"type": kind, "sender": sender, "content": content, "unsigned": more});
+            if let Some(state) = state {
+                event["state_key"] = state;
+            }
+            for event in [event, more] {
+                prop_assert!(!matches!(judge(&plain(event), &peer, &me), Verdict::Arrived(_)));
+            }
+        }
     }
 }

@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use super::{
-    Running,
+    Common,
     batches::{BatchId, Batches},
     content::Stored,
     events::{Verdict, What, judge},
@@ -69,7 +69,7 @@ enum Kind {
 
 /// Hands frames to the node and settles batches.
 pub(super) struct Inbox {
-    pub(super) running: Arc<Running>,
+    pub(super) common: Arc<Common>,
     pub(super) session: Arc<Session>,
     pub(super) batches: Arc<Mutex<Batches>>,
     waiting: HashMap<(OwnedRoomId, Kind), usize>,
@@ -77,8 +77,8 @@ pub(super) struct Inbox {
 }
 
 impl Inbox {
-    pub(super) fn new(running: Arc<Running>, session: Arc<Session>, batches: Arc<Mutex<Batches>>) -> Self {
-        Self { running, session, batches, waiting: HashMap::new(), fetching: Arc::new(Semaphore::new(FETCHED)) }
+    pub(super) fn new(common: Arc<Common>, session: Arc<Session>, batches: Arc<Mutex<Batches>>) -> Self {
+        Self { common, session, batches, waiting: HashMap::new(), fetching: Arc::new(Semaphore::new(FETCHED)) }
     }
 
     /// Works until nothing more can come and all is settled, or it is dropped.
@@ -90,7 +90,7 @@ impl Inbox {
                 biased;
                 Some((batch, counted)) = under_way.next(), if !under_way.is_empty() => {
                     self.discount(counted);
-                    settle(&self.running, &self.session, &self.batches, batch).await;
+                    settle(&self.common, &self.session, &self.batches, batch).await;
                 }
                 arrival = arrivals.recv(), if frames < WINDOW => match arrival {
                     Some(arrival) => {
@@ -98,8 +98,8 @@ impl Inbox {
                         match self.begin(arrival) {
                             Ok(handling) => under_way.push(handling),
                             Err(reason) => {
-                                self.running.refuse(reason);
-                                settle(&self.running, &self.session, &self.batches, batch).await;
+                                self.common.refuse(reason);
+                                settle(&self.common, &self.session, &self.batches, batch).await;
                             }
                         }
                     }
@@ -129,11 +129,11 @@ impl Inbox {
             }
             *count += 1;
         }
-        let (running, session, fetching) = (self.running.clone(), self.session.clone(), self.fetching.clone());
+        let (common, session, fetching) = (self.common.clone(), self.session.clone(), self.fetching.clone());
         let handling = async move {
-            let hand = Hand { running: &running, session: &session, fetching: &fetching, peer: &peer };
+            let hand = Hand { common: &common, session: &session, fetching: &fetching, peer: &peer };
             if let Err(reason) = hand.on(&room, what).await {
-                running.refuse(reason);
+                common.refuse(reason);
             }
             (batch, counted)
         };
@@ -152,7 +152,7 @@ impl Inbox {
 }
 
 /// Something of a batch is settled: writes down how far everything is.
-pub(super) async fn settle(running: &Running, session: &Session, batches: &Mutex<Batches>, batch: BatchId) {
+pub(super) async fn settle(common: &Common, session: &Session, batches: &Mutex<Batches>, batch: BatchId) {
     let settled = lock(batches).settle(batch);
     let Some(settled) = settled else { return };
     let written = session.keeper.change(|place| {
@@ -163,13 +163,13 @@ pub(super) async fn settle(running: &Running, session: &Session, batches: &Mutex
     });
     if let Err(reason) = written.await {
         // Nothing is lost: after a restart more comes again than is needed.
-        tracing::error!(transport = %running.id, %reason, "the place in the homeserver's stream is not written down");
+        tracing::error!(transport = %common.id, %reason, "the place in the homeserver's stream is not written down");
     }
 }
 
 /// One arrival on its way.
 struct Hand<'a> {
-    running: &'a Running,
+    common: &'a Common,
     session: &'a Session,
     fetching: &'a Semaphore,
     peer: &'a OwnedUserId,
@@ -204,8 +204,8 @@ impl Hand<'_> {
         loop {
             let (receipt, answer) = Receipt::new();
             let origin = SafeText::line(self.peer.as_str());
-            let inbound = Inbound { via: self.running.id.clone(), frame: frame.clone(), origin, receipt };
-            if self.running.sink.send(TransportEvent::Inbound(inbound)).await.is_err() {
+            let inbound = Inbound { via: self.common.id.clone(), frame: frame.clone(), origin, receipt };
+            if self.common.sink.send(TransportEvent::Inbound(inbound)).await.is_err() {
                 // The node is gone: it must not count as settled. The transport is about to be stopped.
                 return std::future::pending().await;
             }

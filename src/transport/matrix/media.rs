@@ -106,3 +106,38 @@ fn refusal(status: StatusCode, body: &[u8]) -> Trouble {
     };
     Trouble::new(kind, format!("the homeserver answers {}: {}", status.as_u16(), told.error))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_what_the_homeserver_said() {
+        let told = |status: u16, body: &str| refusal(StatusCode::from_u16(status).unwrap(), body.as_bytes());
+        let trouble = told(403, r#"{"errcode":"M_FORBIDDEN","error":"not \u001byours"}"#);
+        assert_eq!(trouble.reason.kind, ReasonKind::AuthRefused);
+        assert!(!trouble.reason.to_string().contains('\u{1b}'), "foreign text is made safe");
+        assert_eq!(told(429, r#"{"retry_after_ms":5000}"#).wait, Some(Duration::from_secs(5)));
+        assert_eq!(told(429, r#"{"retry_after_ms":18446744073709551615}"#).wait, Some(Duration::from_secs(3600)));
+        assert_eq!(told(502, "<html>").reason.kind, ReasonKind::Unreachable);
+    }
+
+    proptest! {
+        #[test]
+        fn no_refusal_is_fatal(
+            status in 100_u16..1000,
+            body in proptest::collection::vec(any::<u8>(), 0..200),
+            wait in any::<i64>(),
+            words in ".{0,50}",
+        ) {
+            let status = StatusCode::from_u16(status).unwrap();
+            let json = serde_json::json!({"error": words, "retry_after_ms": wait}).to_string();
+            for body in [body.as_slice(), json.as_bytes()] {
+                let longest = refusal(status, body).wait.unwrap_or_default();
+                prop_assert!(longest <= Duration::from_secs(3600), "{:?}", longest);
+            }
+        }
+    }
+}

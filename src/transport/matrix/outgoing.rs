@@ -11,7 +11,7 @@ use matrix_sdk::{
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    Running,
+    Common, Running,
     content::{Content, INLINE_BYTES},
     lock,
     session::Session,
@@ -31,18 +31,20 @@ impl Running {
     /// # Errors
     /// Why it has not taken it.
     pub(super) async fn carry(&self, frame: Bytes, user: &UserId, deadline: Duration) -> Result<Accepted, SendError> {
-        if let Some(rest) = self.limited_for() {
+        if let Some(rest) = self.common.limited_for() {
             return Err(SendError { reason: limited(rest), retry: Retry::After(rest) });
         }
-        let session = self.session().await?;
-        self.carry_over(&session, frame, user, deadline).await.map_err(|trouble| {
+        let session = self.link.wait_for_session().await?;
+        self.common.carry_over(&session, frame, user, deadline).await.map_err(|trouble| {
             if let (ReasonKind::RateLimited, Some(wait)) = (trouble.reason.kind, trouble.wait) {
-                self.limit(wait);
+                self.common.limit(wait);
             }
             trouble.send_error()
         })
     }
+}
 
+impl Common {
     async fn carry_over(
         &self,
         session: &Arc<Session>,

@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{lock, vault::Vault};
-use crate::delivery::{Reason, ReasonKind};
+use crate::{delivery::Reason, transport::running::blocking};
 
 const FILE: &str = "place";
 /// Users that are remembered as known.
@@ -85,14 +85,6 @@ impl Keeper {
         let (vault, place) = (self.vault.clone(), self.place());
         blocking(move || vault.write(FILE, &place)).await
     }
-}
-
-/// Runs what blocks on a thread that may.
-pub(super) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Reason> + Send + 'static,
-) -> Result<T, Reason> {
-    let stopped = |_| Reason::new(ReasonKind::Stopping, "the node is stopping");
-    tokio::task::spawn_blocking(work).await.map_err(stopped)?
 }
 
 #[cfg(test)]

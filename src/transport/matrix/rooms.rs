@@ -28,10 +28,12 @@ use matrix_sdk::{
     },
 };
 use tokio::time::{Instant, timeout};
-use tokio_util::task::TaskTracker;
 
 use super::{lock, session::Session, trouble::Trouble};
-use crate::delivery::{Reason, ReasonKind};
+use crate::{
+    delivery::{Reason, ReasonKind},
+    transport::running::Tasks,
+};
 
 /// The type of our rooms, in the content of `m.room.create`.
 pub(super) const ROOM_TYPE: &str = "skcomm.direct";
@@ -162,7 +164,7 @@ impl Session {
     ///
     /// # Errors
     /// Why there is none.
-    pub(super) async fn room_for(self: &Arc<Self>, peer: &UserId, tasks: &TaskTracker) -> Result<Room, Trouble> {
+    pub(super) async fn room_for(self: &Arc<Self>, peer: &UserId, tasks: &Tasks) -> Result<Room, Trouble> {
         let id = match self.ready_room(peer) {
             Some((id, Standing::Joined | Standing::Invited)) => id,
             _ => self.open(peer, tasks).await?,
@@ -192,14 +194,14 @@ impl Session {
 
     /// Opens a room, once for all who ask at the same time and to its end even when they are gone: what is half made would be
     /// made twice.
-    async fn open(self: &Arc<Self>, peer: &UserId, tasks: &TaskTracker) -> Result<OwnedRoomId, Trouble> {
+    async fn open(self: &Arc<Self>, peer: &UserId, tasks: &Tasks) -> Result<OwnedRoomId, Trouble> {
         let opening = {
             let mut all = lock(&self.rooms.opening);
             match all.get(peer) {
                 Some(opening) => opening.clone(),
                 None => {
                     let (session, user) = (self.clone(), peer.to_owned());
-                    let task = tasks.spawn(async move {
+                    let task = tasks.track(async move {
                         let opened = session.open_now(&user).await;
                         lock(&session.rooms.opening).remove(&user);
                         opened

@@ -30,13 +30,18 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 use super::{
     config::{LoginWay, MatrixSettings, Source},
     media,
-    place::{Keeper, blocking},
+    place::Keeper,
     rooms::Rooms,
     trouble::{Gone, Trouble, with_causes},
     vault::Vault,
 };
 use crate::{
     delivery::{Reason, ReasonKind},
+    transport::{
+        SendError,
+        link::{Life, Live},
+        running::blocking,
+    },
     wire::SafeText,
 };
 
@@ -86,6 +91,18 @@ pub(super) struct Session {
     pub(super) unsure: Mutex<HashMap<[u8; 32], OwnedTransactionId>>,
     /// Bounds the sends that are under way.
     pub(super) sends: Semaphore,
+    life: Life,
+}
+
+impl Live for Session {
+    fn life(&self) -> &Life {
+        &self.life
+    }
+
+    fn close(&self) {
+        self.life.end(SendError::stopping().reason);
+        self.life.finish();
+    }
 }
 
 /// What is needed to log in.
@@ -273,6 +290,7 @@ impl Door<'_> {
             invited: Notify::new(),
             unsure: Mutex::default(),
             sends: Semaphore::new(SENDS),
+            life: Life::default(),
         })
     }
 }

@@ -23,11 +23,11 @@ use matrix_sdk::{
 };
 use tokio::{
     sync::mpsc,
-    time::{Instant, sleep},
+    time::{Instant, sleep, sleep_until},
 };
 
 use super::{
-    Link, Running,
+    Common,
     batches::{BatchId, Batches},
     events::{Verdict, judge},
     inbox::{Arrival, Inbox, settle},
@@ -36,7 +36,10 @@ use super::{
     session::Session,
     trouble::Trouble,
 };
-use crate::{delivery::ReasonKind, transport::backoff::Backoff};
+use crate::{
+    delivery::ReasonKind,
+    transport::{backoff::Backoff, link::Board},
+};
 
 /// How long the homeserver may hold back its answer when there is nothing to say.
 const LONG_POLL: Duration = Duration::from_secs(30);
@@ -52,7 +55,7 @@ const PAGES: usize = 10_000;
 
 /// Follows the stream of one session.
 pub(super) struct Follower {
-    running: Arc<Running>,
+    common: Arc<Common>,
     session: Arc<Session>,
     batches: Arc<Mutex<Batches>>,
     arrivals: mpsc::Sender<Arrival>,
@@ -63,39 +66,39 @@ pub(super) struct Follower {
 
 impl Follower {
     /// Prepares to follow; the inbox runs until the follower is dropped.
-    pub(super) fn new(running: Arc<Running>, session: Arc<Session>) -> (Self, impl Future<Output = ()>) {
+    pub(super) fn new(common: Arc<Common>, session: Arc<Session>) -> (Self, impl Future<Output = ()>) {
         let (arrivals, queue) = mpsc::channel(QUEUE);
         let batches = Arc::new(Mutex::new(Batches::default()));
-        let inbox = Inbox::new(running.clone(), session.clone(), batches.clone()).run(queue);
+        let inbox = Inbox::new(common.clone(), session.clone(), batches.clone()).run(queue);
         let backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
-        (Self { running, session, batches, arrivals, since: None, backoff }, inbox)
+        (Self { common, session, batches, arrivals, since: None, backoff }, inbox)
     }
 
     /// Follows until the session is over.
-    pub(super) async fn follow(mut self) -> Trouble {
-        match self.catch_up().await {
+    pub(super) async fn follow(mut self, board: &Board<Session>) -> Trouble {
+        match self.catch_up(board).await {
             Ok(()) => {}
             Err(trouble) => return trouble,
         }
         loop {
-            let poll = if self.running.is_up() { LONG_POLL } else { Duration::ZERO };
+            let poll = if board.is_up() { LONG_POLL } else { Duration::ZERO };
             let began = Instant::now();
             let answer = self.session.client.sync_once(SyncSettings::new().filter(filter()).timeout(poll)).await;
             let done = match answer {
                 Ok(response) => {
                     let empty = response.rooms.is_empty() && response.to_device.is_empty();
-                    if empty && self.running.is_up() && began.elapsed() < TOO_FAST {
+                    if empty && board.is_up() && began.elapsed() < TOO_FAST {
                         sleep(BREATH).await;
                     }
                     self.backoff.reset();
-                    self.take(response).await
+                    self.take(response, board).await
                 }
                 Err(error) => Err(error.into()),
             };
             match done {
-                Ok(()) => self.running.set_link(Link::Up(self.session.clone())),
+                Ok(()) => board.up(&self.session),
                 Err(trouble) => {
-                    if let Err(over) = self.endure(trouble).await {
+                    if let Err(over) = self.endure(trouble, board).await {
                         return over;
                     }
                 }
@@ -104,18 +107,17 @@ impl Follower {
     }
 
     /// Waits after a failure, unless it ends the session.
-    async fn endure(&mut self, trouble: Trouble) -> Result<(), Trouble> {
+    async fn endure(&mut self, trouble: Trouble, board: &Board<Session>) -> Result<(), Trouble> {
         if trouble.token_gone.is_some() {
             return Err(trouble);
         }
         let wait = trouble.wait.unwrap_or_else(|| self.backoff.fail());
-        self.running.set_link(Link::Waiting { reason: trouble.reason, until: Instant::now() + wait });
-        sleep(wait).await;
+        sleep_until(board.wait(trouble.reason, wait)).await;
         Ok(())
     }
 
     /// Fetches again what the last run had received and not settled.
-    async fn catch_up(&mut self) -> Result<(), Trouble> {
+    async fn catch_up(&mut self, board: &Board<Session>) -> Result<(), Trouble> {
         let token = self.session.client.state_store().get_kv_data(StateStoreDataKey::SyncToken).await;
         let token = token.map_err(|error| Trouble::new(ReasonKind::Io, format!("the databases: {error}")))?;
         self.since = token.and_then(|value| value.into_sync_token());
@@ -128,19 +130,19 @@ impl Follower {
         let batch = lock(&self.batches).begin(to.clone(), fresh.clone());
         for room in rooms {
             while let Err(trouble) = self.session.look_at(&room).await {
-                self.endure(trouble).await?;
+                self.endure(trouble, board).await?;
             }
             let from = if fresh.iter().any(|id| id == room.room_id()) { None } else { place.since.as_deref() };
             if behind || from.is_none() && !fresh.is_empty() {
-                self.fill(batch, &room, from, Some(&to)).await?;
+                self.fill(batch, &room, (from, Some(&to)), board).await?;
             }
         }
-        settle(&self.running, &self.session, &self.batches, batch).await;
+        settle(&self.common, &self.session, &self.batches, batch).await;
         Ok(())
     }
 
     /// Takes one answer in.
-    async fn take(&mut self, response: SyncResponse) -> Result<(), Trouble> {
+    async fn take(&mut self, response: SyncResponse, board: &Board<Session>) -> Result<(), Trouble> {
         if !response.to_device.is_empty() {
             self.session.keys.send_modify(|count| *count += 1);
         }
@@ -152,7 +154,7 @@ impl Follower {
             if let Some(room) = self.session.client.get_room(&id).filter(is_ours) {
                 if self.session.rooms.view(&id).is_none() || changes_members(&update) {
                     while let Err(trouble) = self.session.look_at(&room).await {
-                        self.endure(trouble).await?;
+                        self.endure(trouble, board).await?;
                     }
                 }
                 ours.push((room, update));
@@ -165,21 +167,28 @@ impl Follower {
             let is_fresh = fresh.iter().any(|id| id == room.room_id());
             if update.timeline.limited && (is_fresh || self.since.is_some()) {
                 let from = if is_fresh { None } else { self.since.clone() };
-                self.fill(batch, &room, from.as_deref(), update.timeline.prev_batch.as_deref()).await?;
+                let gap = (from.as_deref(), update.timeline.prev_batch.as_deref());
+                self.fill(batch, &room, gap, board).await?;
             }
             for event in update.timeline.events {
                 self.hand(batch, &room, event).await;
             }
         }
         self.since = Some(response.next_batch);
-        settle(&self.running, &self.session, &self.batches, batch).await;
+        settle(&self.common, &self.session, &self.batches, batch).await;
         // Also when this answer brings none: some may be left from before.
         self.session.invited.notify_one();
         Ok(())
     }
 
     /// Reads the events of a room between two tokens, oldest first.
-    async fn fill(&mut self, batch: BatchId, room: &Room, from: Option<&str>, to: Option<&str>) -> Result<(), Trouble> {
+    async fn fill(
+        &mut self,
+        batch: BatchId,
+        room: &Room,
+        (from, to): (Option<&str>, Option<&str>),
+        board: &Board<Session>,
+    ) -> Result<(), Trouble> {
         let mut from = from.map(ToOwned::to_owned);
         for _ in 0..PAGES {
             let options = assign!(MessagesOptions::forward(), {
@@ -190,7 +199,7 @@ impl Follower {
             let page = match room.messages(options).await {
                 Ok(page) => page,
                 Err(error) => {
-                    self.endure(error.into()).await?;
+                    self.endure(error.into(), board).await?;
                     continue;
                 }
             };
@@ -203,7 +212,7 @@ impl Follower {
             }
             from = page.end;
         }
-        tracing::warn!(transport = %self.running.id, pages = PAGES, "a room has more to read than is read");
+        tracing::warn!(transport = %self.common.id, pages = PAGES, "a room has more to read than is read");
         Ok(())
     }
 
@@ -212,13 +221,13 @@ impl Follower {
         let Some(view) = self.session.rooms.view(&id) else { return };
         match judge(&event, &view.peer, &self.session.user) {
             Verdict::Nothing => {}
-            Verdict::Refused(reason) => self.running.refuse(reason),
+            Verdict::Refused(reason) => self.common.refuse(reason),
             Verdict::Arrived(what) => {
                 lock(&self.batches).add(batch);
                 let arrival = Arrival { batch, room: id, peer: view.peer, what };
                 if self.arrivals.send(arrival).await.is_err() {
                     // The inbox has ended: the transport is stopping, and what is open stays open.
-                    tracing::debug!(transport = %self.running.id, "an event came while stopping");
+                    tracing::debug!(transport = %self.common.id, "an event came while stopping");
                 }
             }
         }
@@ -226,11 +235,11 @@ impl Follower {
 }
 
 /// Answers invitations beside the stream whenever some may have come: joining a room far away takes time.
-pub(super) async fn answer_invitations(running: &Running, session: &Session) {
+pub(super) async fn answer_invitations(common: &Common, session: &Session) {
     loop {
         session.invited.notified().await;
-        for reason in session.answer_invitations(running.settings.strangers).await {
-            running.refuse(reason);
+        for reason in session.answer_invitations(common.settings.strangers).await {
+            common.refuse(reason);
         }
     }
 }

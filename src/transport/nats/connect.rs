@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, OnceLock,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -13,11 +13,12 @@ use async_nats::{
     jetstream::{self, Context},
 };
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{address::ServerAddress, config::NatsSettings, faults, login::Login};
 use crate::{
     delivery::{Reason, ReasonKind},
+    transport::link::Life,
     wire::SafeText,
 };
 
@@ -45,7 +46,7 @@ pub(crate) struct Connection {
     /// The server, for people.
     pub(crate) server: SafeText,
     /// Tells the end.
-    pub(crate) life: Arc<Life>,
+    pub(crate) hearing: Arc<Hearing>,
 }
 
 impl Connection {
@@ -59,43 +60,47 @@ impl Connection {
         purpose: Purpose,
         settle: impl FnOnce(Self) -> F,
     ) -> Result<T, Reason> {
-        let life = Arc::new(Life::default());
+        let hearing = Arc::new(Hearing::default());
         let limit = settings.connect;
         let opening = async {
-            let opening = async { settle(Self::open((settings, login), address, purpose, &life).await?).await };
+            let opening = async { settle(Self::open((settings, login), address, purpose, &hearing).await?).await };
             tokio::select! {
                 opened = opening => opened,
                 // The watch may have seen enough of this server before it answered.
-                reason = life.ended() => Err(reason),
+                reason = hearing.ended() => Err(reason),
             }
         };
         let dialled = timeout(limit, opening).await.unwrap_or_else(|_| {
             let (server, seconds) = (address.authority(), limit.as_secs());
             Err(Reason::new(ReasonKind::Timeout, format!("{server}: no answer within {seconds} s")))
         });
-        dialled.map_err(|reason| life.explain(&address.authority(), reason))
+        dialled.map_err(|reason| hearing.explain(&address.authority(), reason))
     }
 
     async fn open(
         (settings, login): (&NatsSettings, &Login),
         address: &ServerAddress,
         purpose: Purpose,
-        life: &Arc<Life>,
+        hearing: &Arc<Hearing>,
     ) -> Result<Self, Reason> {
         let server = address.authority();
-        let options = options((settings, login), address, purpose, life)?;
-        let client = options.connect(address.dialled()).await.map_err(|error| faults::connecting(&server, &error))?;
-        super::watch::watch(&client, life.clone(), server.clone(), purpose.message);
+        let options = options((settings, login), address, purpose, hearing)?;
+        // In a task of its own: where the library fails on what the server says, it takes only that down.
+        let dialling = AbortOnDropHandle::new(tokio::spawn(options.connect(address.dialled())));
+        let client = dialling.await.map_err(|_| failed_library(&server))?;
+        let client = client.map_err(|error| faults::connecting(&server, &error))?;
+        hearing.connected(&server);
+        super::watch::watch(&client, hearing.clone(), server.clone(), purpose.message);
         let jetstream = jetstream::ContextBuilder::new()
             .timeout(settings.connect)
             .ack_timeout(settings.connect)
             .build(client.clone());
-        Ok(Self { client, jetstream, server: SafeText::line(&server), life: life.clone() })
+        Ok(Self { client, jetstream, server: SafeText::line(&server), hearing: hearing.clone() })
     }
 
     /// What the server said when something stays without an answer.
     pub(crate) fn explain(&self, reason: Reason) -> Reason {
-        self.life.explain(self.server.as_str(), reason)
+        self.hearing.explain(self.server.as_str(), reason)
     }
 }
 
@@ -103,9 +108,9 @@ fn options(
     (settings, login): (&NatsSettings, &Login),
     address: &ServerAddress,
     purpose: Purpose,
-    life: &Arc<Life>,
+    hearing: &Arc<Hearing>,
 ) -> Result<ConnectOptions, Reason> {
-    let guard = LastBreath(life.clone(), address.authority());
+    let guard = LastBreath(hearing.clone(), address.authority());
     let dialled = AtomicBool::new(false);
     Ok(login
         .options()?
@@ -126,31 +131,41 @@ fn options(
 
 /// Whether a connection lives, and what the server said meanwhile.
 #[derive(Debug, Default)]
-pub(crate) struct Life {
-    cause: OnceLock<Reason>,
-    ended: CancellationToken,
+pub(crate) struct Hearing {
+    life: Life,
     refused: Mutex<Option<String>>,
+    /// There was a connection; before that, the end of the library's tasks says nothing.
+    connected: AtomicBool,
+    /// The library's tasks have ended.
+    gone: AtomicBool,
 }
 
-impl Life {
-    /// Ends it; the first cause stays.
+impl Hearing {
+    /// Ends the connection; the first cause stays.
     pub(crate) fn end(&self, reason: Reason) {
-        let _ = self.cause.set(reason);
-        self.ended.cancel();
+        self.life.end(reason);
+        self.life.finish();
     }
 
     /// Waits for the end and says why.
     pub(crate) async fn ended(&self) -> Reason {
-        self.ended.cancelled().await;
-        self.cause()
+        self.life.ended().await.reason
     }
 
-    pub(super) fn is_ended(&self) -> bool {
-        self.ended.is_cancelled()
+    pub(super) fn life(&self) -> &Life {
+        &self.life
     }
 
-    pub(super) fn cause(&self) -> Reason {
-        self.cause.get().cloned().unwrap_or_else(|| Reason::new(ReasonKind::Disconnected, "the connection ended"))
+    fn connected(&self, server: &str) {
+        self.connected.store(true, Ordering::SeqCst);
+        self.notice_loss(server);
+    }
+
+    /// Ends a connection whose task has ended without a word.
+    fn notice_loss(&self, server: &str) {
+        if self.connected.load(Ordering::SeqCst) && self.gone.load(Ordering::SeqCst) {
+            self.end(failed_library(server));
+        }
     }
 
     fn hear(&self, server: &str, event: Event, complete: bool) {
@@ -189,11 +204,18 @@ impl Life {
     }
 }
 
-/// Ends the life when the library drops its callback: its task is gone, also by a panic on what a hostile server sent.
-struct LastBreath(Arc<Life>, String);
+/// Ends the connection when the library drops its callback. A connection that ends in peace says so before; without a word its
+/// task has failed, for instance on a length that the library adds to without a look (`MSG a 1 18446744073709551615`).
+struct LastBreath(Arc<Hearing>, String);
 
 impl Drop for LastBreath {
     fn drop(&mut self) {
-        self.0.end(Reason::new(ReasonKind::Disconnected, format!("{}: the connection is gone", self.1)));
+        self.0.gone.store(true, Ordering::SeqCst);
+        self.0.notice_loss(&self.1);
     }
+}
+
+fn failed_library(server: &str) -> Reason {
+    let detail = format!("{server}: sent something on which the client library failed; is it a NATS server?");
+    Reason::new(ReasonKind::Protocol, detail)
 }

@@ -11,25 +11,23 @@ pub(crate) mod faults;
 mod inbox;
 mod link;
 mod login;
+mod mailbox;
 pub(crate) mod names;
 mod session;
 #[cfg(test)]
 mod tests;
 mod watch;
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::{
-    sync::{mpsc, watch as tokio_watch},
+    sync::{Notify, mpsc},
     time::timeout,
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub use self::mailbox::{Mailbox, Verdict};
 // A relay with its mailboxes in JetStream speaks to the server in the same way.
 pub(crate) use self::{
     address::ServerAddress,
@@ -41,14 +39,19 @@ pub(crate) use self::{
 };
 use self::{
     config::check_realm,
-    inbox::{Inbox, Puller},
-    link::{Link, Status},
+    inbox::{Answers, Puller, WINDOW},
+    link::Realm,
     names::Addressing,
     session::{Dialer, Session},
 };
 use super::{
-    Accepted, ConfigError, Context, EventSink, Kind, Retry, Route, SendError, Transport, TransportConfig,
-    refusals::Refusals, settings::problem,
+    Accepted, ConfigError, Context, EventSink, Kind, Route, SendError, Transport, TransportConfig,
+    handover::Handover,
+    link::{Link, link, overall},
+    refusals::Refusals,
+    running::{Slot, Tasks, blocking, report},
+    sending::check_size,
+    settings::problem,
 };
 use crate::delivery::{Capabilities, Cost, Guarantee, LatencyClass, Leak, Reason, ReasonKind, TransportId};
 
@@ -63,8 +66,6 @@ pub const KIND: Kind = Kind {
 
 /// Frames between the puller and the node's end of the inbox.
 const QUEUE: usize = 16;
-/// How long [`Transport::stop`] waits for the tasks.
-const STOP_LIMIT: Duration = Duration::from_secs(3);
 /// How long the last answers may take on their way to the server.
 const FLUSH_LIMIT: Duration = Duration::from_secs(1);
 
@@ -81,19 +82,15 @@ struct NatsTransport {
     context: Context,
     settings: NatsSettings,
     capabilities: Capabilities,
-    running: Mutex<Option<Running>>,
+    running: Slot<Running>,
 }
 
 /// What exists between start and stop.
-#[derive(Clone)]
 struct Running {
-    status: tokio_watch::Receiver<Status>,
-    /// Ends the link, last.
-    stop: CancellationToken,
-    /// Ends the inbox first, so that its last answers find a session.
-    stop_inbox: CancellationToken,
-    inbox: TaskTracker,
-    tasks: TaskTracker,
+    link: Arc<Link<Session>>,
+    /// Ends first, so that its last answers find a session.
+    inbox: Tasks,
+    tasks: Tasks,
 }
 
 impl NatsTransport {
@@ -117,53 +114,29 @@ impl NatsTransport {
             guarantee: Guarantee::Confirmed,
             cost: Cost::Shared,
         };
-        Self { context, settings, capabilities, running: Mutex::new(None) }
+        Self { context, settings, capabilities, running: Slot::default() }
     }
 
-    fn running(&self) -> MutexGuard<'_, Option<Running>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn status(&self) -> Result<tokio_watch::Receiver<Status>, Reason> {
-        let running = self.running();
-        let running = running.as_ref();
-        let running = running.ok_or_else(|| Reason::new(ReasonKind::Stopping, "the transport is not started"))?;
-        Ok(running.status.clone())
-    }
-
-    fn launch(&self, login: Login, sink: EventSink) -> Result<(), Reason> {
-        let mut slot = self.running();
-        if slot.is_some() {
-            return Err(Reason::new(ReasonKind::Other, "the transport is started already"));
-        }
-        let (status, seen) = tokio_watch::channel(Status::Connecting);
+    fn launch(&self, login: Login, sink: EventSink) -> Arc<Running> {
         let (queue, deliveries) = mpsc::channel(QUEUE);
-        let running = Running {
-            status: seen.clone(),
-            stop: CancellationToken::new(),
-            stop_inbox: CancellationToken::new(),
-            inbox: TaskTracker::new(),
-            tasks: TaskTracker::new(),
-        };
         let (id, owner) = (self.context.id.clone(), self.context.authenticator.fingerprint());
         let (names, addressing) = (Names::new(&self.settings.realm), self.settings.addressing);
         let puller = Puller {
-            names: names.clone(),
-            addressing,
-            owner,
-            max_frame: self.settings.max_frame,
+            mailbox: Mailbox::of(names.clone(), addressing, owner, self.settings.max_frame),
             queue,
             refusals: Refusals::new(id.clone()),
             sink: sink.clone(),
         };
-        let dialer = Dialer { settings: self.settings.clone(), names, owner, login };
-        let link = Link { id: id.clone(), dialer, puller, status, sink: sink.clone() };
-        let inbox = Inbox { id, sink, queue: deliveries, status: seen, stop: running.stop_inbox.clone() };
-        running.inbox.spawn(inbox.run());
-        let stop = running.stop.clone();
-        running.tasks.spawn(async move { stop.run_until_cancelled(link.run()).await });
-        *slot = Some(running);
-        Ok(())
+        let realm = Realm { dialer: Dialer { settings: self.settings.clone(), names, owner, login }, puller };
+        let changed = Arc::new(Notify::new());
+        let (link, keeper) = link(&id, realm, changed.clone());
+        let running = Running { link: Arc::new(link), inbox: Tasks::default(), tasks: Tasks::default() };
+        let handover = Handover { id: id.clone(), sink: sink.clone(), queue: deliveries, window: WINDOW };
+        running.inbox.track(Answers(running.link.clone()).run(handover, running.inbox.stop().clone()));
+        running.tasks.track(keeper.run(running.tasks.stop().clone()));
+        let shown = running.link.clone();
+        running.tasks.spawn(report(id, sink, changed, move || overall([shown.state()])));
+        Arc::new(running)
     }
 
     /// Only what was sent to our realm reaches anybody.
@@ -198,62 +171,44 @@ impl Transport for NatsTransport {
 
     async fn start(&self, sink: EventSink) -> Result<(), Reason> {
         let settings = self.settings.clone();
-        let login = tokio::task::spawn_blocking(move || Login::read(&settings)).await;
-        let login = login.map_err(|_| Reason::new(ReasonKind::Stopping, "the start was interrupted"))??;
-        self.launch(login, sink)
+        let login = blocking(move || Login::read(&settings)).await?;
+        self.running.fill(|| self.launch(login, sink))
     }
 
     async fn send(&self, frame: Bytes, route: &Route, deadline: Duration) -> Result<Accepted, SendError> {
-        let never = |kind, detail: String| SendError { reason: Reason::new(kind, detail), retry: Retry::Never };
-        if frame.is_empty() || frame.len() > self.settings.max_frame {
-            let detail = format!("{} bytes; a frame has 1 to {} here", frame.len(), self.settings.max_frame);
-            return Err(never(ReasonKind::TooLarge, detail));
-        }
-        self.check_realm(&route.address).map_err(|error| never(ReasonKind::NotConfigured, error.to_string()))?;
-        let status = self.status().map_err(|reason| SendError { reason, retry: Retry::Later })?;
+        check_size(&frame, self.settings.max_frame)?;
+        self.check_realm(&route.address).map_err(|error| SendError::never(ReasonKind::NotConfigured, error))?;
+        let running = self.running.get().map_err(SendError::later)?;
         let mut used: Option<Arc<Session>> = None;
         let sending = async {
-            let session = link::session(status).await?;
+            let session = running.link.wait_for_session().await?;
             used = Some(session.clone());
             session.publish(route.recipient, frame).await
         };
         let sent = timeout(deadline, sending).await;
         sent.unwrap_or_else(|_| {
             let server = used.as_ref().map_or_else(|| "the server".to_owned(), |session| session.server.to_string());
-            let detail = format!("no answer from {server} within {:.1} s", deadline.as_secs_f32());
-            let reason = Reason::new(ReasonKind::Timeout, detail);
+            let SendError { reason, retry } = SendError::late(server, deadline);
             let reason = used.as_ref().map_or(reason.clone(), |session| session.explain(reason));
-            Err(SendError { reason, retry: Retry::Later })
+            Err(SendError { reason, retry })
         })
     }
 
     async fn probe(&self, deadline: Duration) -> Result<Duration, Reason> {
-        let status = self.status()?;
-        let probing = async { link::session(status).await.map_err(|error| error.reason)?.probe().await };
+        let running = self.running.get()?;
+        let probing = async { running.link.session_now().await.map_err(|error| error.reason)?.probe().await };
         timeout(deadline, probing)
             .await
             .unwrap_or_else(|_| Err(Reason::new(ReasonKind::Timeout, "the server did not answer the probe in time")))
     }
 
     async fn stop(&self) {
-        let Some(running) = self.running().take() else { return };
-        let session = running.status.borrow().session();
-        let ending = async {
-            running.stop_inbox.cancel();
-            running.inbox.close();
-            running.inbox.wait().await;
-            if let Some(session) = session {
-                // Acks that are lost cost one redelivery each.
-                let _ = timeout(FLUSH_LIMIT, session.client.flush()).await;
-                session.life.end(Reason::new(ReasonKind::Stopping, "the transport is stopping"));
-            }
-            running.stop.cancel();
-            running.tasks.close();
-            running.tasks.wait().await;
-        };
-        if timeout(STOP_LIMIT, ending).await.is_err() {
-            running.stop.cancel();
-            tracing::error!(transport = %self.context.id, "tasks did not end in time");
+        let Some(running) = self.running.take() else { return };
+        running.inbox.end(&self.context.id).await;
+        if let Some(session) = running.link.session() {
+            // Acks that are lost cost one redelivery each.
+            let _ = timeout(FLUSH_LIMIT, session.client.flush()).await;
         }
+        running.tasks.end(&self.context.id).await;
     }
 }

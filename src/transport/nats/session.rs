@@ -17,14 +17,17 @@ use tokio::time::Instant;
 use super::{
     address::ServerAddress,
     config::NatsSettings,
-    connect::{Connection, Life, Purpose},
+    connect::{Connection, Hearing, Purpose},
     faults,
     login::Login,
     names::{Addressing, Names, message_id},
 };
 use crate::{
     delivery::{Reason, ReasonKind},
-    transport::{Accepted, Retry, SendError},
+    transport::{
+        Accepted, Retry, SendError,
+        link::{Life, Live},
+    },
     wire::{Fingerprint, SafeText},
 };
 
@@ -53,9 +56,19 @@ pub(super) struct Session {
     /// Largest frame that goes over it, in bytes, and what sets this limit.
     pub(super) limit: (usize, &'static str),
     /// Tells the end.
-    pub(super) life: Arc<Life>,
+    pub(super) hearing: Arc<Hearing>,
     names: Names,
     addressing: Addressing,
+}
+
+impl Live for Session {
+    fn life(&self) -> &Life {
+        self.hearing.life()
+    }
+
+    fn close(&self) {
+        self.hearing.end(SendError::stopping().reason);
+    }
 }
 
 /// Opens sessions for one identity.
@@ -81,9 +94,9 @@ impl Dialer {
         let limit = self.limit(server, &connection.client, stream.cached_info().config.max_message_size)?;
         let consumer = stream.create_consumer(self.consumer()).await;
         let consumer = consumer.map_err(|error| faults::consuming(server, &error))?;
-        let Connection { client, jetstream, server, life } = connection;
+        let Connection { client, jetstream, server, hearing } = connection;
         let (names, addressing) = (self.names.clone(), self.settings.addressing);
-        Ok(Session { client, jetstream, consumer, server, limit, life, names, addressing })
+        Ok(Session { client, jetstream, consumer, server, limit, hearing, names, addressing })
     }
 
     /// The realm's stream, which the first node makes.
@@ -196,13 +209,13 @@ impl Session {
         let sent = async { self.jetstream.send_publish(subject, message).await?.await };
         let sent = tokio::select! {
             sent = sent => sent,
-            reason = self.life.ended() => return Err(SendError { reason, retry: Retry::Later }),
+            reason = self.hearing.ended() => return Err(SendError { reason, retry: Retry::Later }),
         };
         match sent {
             Ok(_) => Ok(Accepted { stored_by: Some(self.server.clone()), bytes: (size + headers) as u64 }),
             Err(error) => {
                 let mut failed = faults::publishing(self.server.as_str(), &error);
-                failed.reason = self.life.explain(self.server.as_str(), failed.reason);
+                failed.reason = self.hearing.explain(self.server.as_str(), failed.reason);
                 Err(failed)
             }
         }
@@ -210,15 +223,15 @@ impl Session {
 
     /// What the server said when a send stays without an answer.
     pub(super) fn explain(&self, reason: Reason) -> Reason {
-        self.life.explain(self.server.as_str(), reason)
+        self.hearing.explain(self.server.as_str(), reason)
     }
 
     /// Measures a round trip through JetStream, not only to the server.
     pub(super) async fn probe(&self) -> Result<Duration, Reason> {
         let began = Instant::now();
         let asked = self.consumer.get_info().await;
-        if self.life.is_ended() {
-            return Err(self.life.cause());
+        if self.life().is_over() {
+            return Err(self.life().cause().reason);
         }
         asked.map_err(|error| {
             let detail = format!("{}: {error}", self.server);

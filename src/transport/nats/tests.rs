@@ -1,14 +1,15 @@
-//! Servers that misbehave. What needs a real server is in `tests/it/nats.rs`.
+//! Servers that misbehave. What needs a real server is in `tests/it/nats`.
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
-    task::JoinHandle,
+    sync::watch,
 };
+use tokio_util::task::AbortOnDropHandle;
 
 use super::*;
 use crate::transport::{
-    TransportState,
+    Retry, TransportState,
     testing::{Events, LIMIT, context, fingerprint},
 };
 
@@ -21,15 +22,39 @@ const INFO: &str = "INFO {\"server_id\":\"x\",\"server_name\":\"x\",\"version\":
      \"port\":1,\"headers\":true,\"max_payload\":1048576,\"proto\":1,\"client_id\":1}\r\n";
 
 /// A server that says `first` to whoever connects, reads the login, says `then` and after that `flood` without end.
-async fn server(first: &'static str, then: &'static str, flood: Option<&'static [u8]>) -> (String, JoinHandle<()>) {
+async fn server(first: &'static str, then: &'static str, flood: Option<&'static [u8]>) -> (String, Rogue) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("nats://{}", listener.local_addr().unwrap());
+    let (count, counted) = watch::channel(0);
     let task = tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
+            count.send_modify(|count| *count += 1);
             tokio::spawn(misbehave(stream, first, then, flood));
         }
     });
-    (address, task)
+    (address, Rogue { counted, _task: AbortOnDropHandle::new(task) })
+}
+
+/// A server that misbehaves, until it is dropped.
+struct Rogue {
+    counted: watch::Receiver<usize>,
+    _task: AbortOnDropHandle<()>,
+}
+
+impl Rogue {
+    /// How often somebody has connected.
+    fn connections(&self) -> usize {
+        *self.counted.borrow()
+    }
+
+    /// Waits for one more connection than these.
+    async fn connects_after(&self, before: usize) {
+        let mut counted = self.counted.clone();
+        tokio::time::timeout(LIMIT, counted.wait_for(|count| *count > before))
+            .await
+            .expect("it is dialled again")
+            .unwrap();
+    }
 }
 
 async fn misbehave(mut stream: TcpStream, first: &str, then: &str, flood: Option<&[u8]>) -> std::io::Result<()> {
@@ -77,6 +102,10 @@ async fn servers_that_misbehave_are_left_with_a_reason() {
         // A message without end, and a line without end.
         (INFO, "PONG\r\nMSG a 1 999999999999\r\n", Some(&BLOCK[..]), ReasonKind::Protocol, "more than"),
         (INFO, "PONG\r\n", Some(&BLOCK[..]), ReasonKind::Protocol, "more than"),
+        // Lengths that overflow whoever adds to them, after the login and in place of its answer.
+        (INFO, "PONG\r\nMSG a 1 18446744073709551615\r\n", None, ReasonKind::Protocol, "library failed"),
+        (INFO, "PONG\r\nHMSG a 1 4 18446744073709551615\r\n", None, ReasonKind::Protocol, "library failed"),
+        (INFO, "MSG a 1 18446744073709551615\r\n", None, ReasonKind::Protocol, "library failed"),
     ] {
         let (address, server) = server(first, then, flood).await;
         let (transport, mut events, _dir) = started(&address).await;
@@ -84,11 +113,13 @@ async fn servers_that_misbehave_are_left_with_a_reason() {
         assert_eq!(reason.kind, kind, "{then:?}: {reason}");
         assert!(reason.to_string().contains(says), "{then:?}: {reason}");
         assert!(retry.is_some(), "{then:?} is tried again");
+        if kind != ReasonKind::AuthRefused {
+            server.connects_after(server.connections()).await;
+        }
         let route = Route { recipient: fingerprint(2), address: "skcomm".to_owned() };
         let refused = transport.send(Bytes::from_static(b"frame"), &route, LIMIT).await.unwrap_err();
         assert_eq!(refused.reason.kind, kind, "{refused}");
         transport.stop().await;
-        server.abort();
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 use async_nats::{Client, Statistics};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::connect::Life;
+use super::connect::Hearing;
 use crate::delivery::{Reason, ReasonKind};
 
 /// How often it looks. What a server can send meanwhile is the rest of what memory can be spent.
@@ -17,17 +17,16 @@ const EVERY: Duration = Duration::from_millis(100);
 /// Bytes around and between messages, generously: command lines, pings, the server's news of itself.
 const AROUND: u64 = 64 * 1024;
 
-/// Watches `client` until its life ends; `most` is the largest message, in bytes.
-pub(super) fn watch(client: &Client, life: Arc<Life>, server: String, most: usize) {
+/// Watches `client` until it ends; `most` is the largest message, in bytes.
+pub(super) fn watch(client: &Client, hearing: Arc<Hearing>, server: String, most: usize) {
     // Only the counters: a clone of the client would keep its connection open.
     let counters = client.statistics();
     tokio::spawn(async move {
-        let ended = life.clone();
         let reason = tokio::select! {
-            _ = ended.ended() => return,
+            _ = hearing.ended() => return,
             reason = look(&counters, &server, most) => reason,
         };
-        life.end(reason);
+        hearing.end(reason);
     });
 }
 

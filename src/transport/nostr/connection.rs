@@ -1,7 +1,7 @@
 //! One open connection to a relay, as those who use it see it.
 
 use std::{
-    sync::{Arc, Mutex, OnceLock},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -14,10 +14,11 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    delivery::{Reason, ReasonKind},
+    delivery::Reason,
     transport::{
-        Retry, SendError,
-        websocket::{connection::lock, dial::Failure},
+        SendError,
+        link::{Life, Live},
+        lock,
     },
     wire::SafeText,
 };
@@ -58,7 +59,7 @@ pub(super) enum Order {
 /// What the session tells those who hold the connection.
 #[derive(Debug)]
 pub(super) struct Told {
-    ended: OnceLock<Failure>,
+    pub(super) life: Life,
     /// Whether mail is being received; always where none is wanted.
     pub(super) ready: watch::Sender<bool>,
     /// What does not work although the connection is up.
@@ -66,15 +67,13 @@ pub(super) struct Told {
     used: Mutex<Instant>,
 }
 
-/// An open connection. It ends when [`Connection::close`] is called or the relay is gone.
+/// An open connection. It ends when it is closed or dropped, or when the relay is gone.
 #[derive(Debug)]
 pub(super) struct Connection {
     relay: SafeText,
     orders: mpsc::Sender<Order>,
     told: Arc<Told>,
     closing: CancellationToken,
-    done: CancellationToken,
-    opened: Instant,
 }
 
 /// The session's ends of a connection.
@@ -82,7 +81,6 @@ pub(super) struct Ends {
     pub(super) orders: mpsc::Receiver<Order>,
     pub(super) told: Arc<Told>,
     pub(super) closing: CancellationToken,
-    pub(super) done: CancellationToken,
 }
 
 impl Told {
@@ -95,11 +93,26 @@ impl Told {
     pub(super) fn touch(&self) {
         *lock(&self.used) = Instant::now();
     }
+}
 
-    /// Sets why it ended.
-    pub(super) fn end(&self, failure: Failure) {
-        // The first reason counts.
-        let _ = self.ended.set(failure);
+impl Live for Connection {
+    fn life(&self) -> &Life {
+        &self.told.life
+    }
+
+    fn close(&self) {
+        self.closing.cancel();
+    }
+
+    fn trouble(&self) -> Option<Reason> {
+        self.told.trouble.borrow().clone()
+    }
+}
+
+impl Drop for Connection {
+    /// Nobody has it any more, perhaps before it was ready: its session is not left running.
+    fn drop(&mut self) {
+        self.closing.cancel();
     }
 }
 
@@ -108,14 +121,14 @@ impl Connection {
     pub(super) fn new(relay: SafeText) -> (Arc<Self>, Ends) {
         let (orders, queue) = mpsc::channel(ORDERS);
         let told = Arc::new(Told {
-            ended: OnceLock::new(),
+            life: Life::default(),
             ready: watch::Sender::new(false),
             trouble: watch::Sender::new(None),
             used: Mutex::new(Instant::now()),
         });
-        let (closing, done) = (CancellationToken::new(), CancellationToken::new());
-        let ends = Ends { orders: queue, told: told.clone(), closing: closing.clone(), done: done.clone() };
-        (Arc::new(Self { relay, orders, told, closing, done, opened: Instant::now() }), ends)
+        let closing = CancellationToken::new();
+        let ends = Ends { orders: queue, told: told.clone(), closing: closing.clone() };
+        (Arc::new(Self { relay, orders, told, closing }), ends)
     }
 
     /// Publishes an event and waits for the relay's OK. May be dropped at any time; the relay may then have it or not.
@@ -151,16 +164,11 @@ impl Connection {
         let mut ready = self.told.ready.subscribe();
         tokio::select! {
             _ = ready.wait_for(|ready| *ready) => {}
-            () = self.done.cancelled() => {}
+            _ = self.told.life.ended() => {}
         }
     }
 
-    /// What does not work although it is up.
-    pub(super) fn trouble(&self) -> Option<Reason> {
-        self.told.trouble.borrow().clone()
-    }
-
-    /// Waits until that changes.
+    /// Waits until what does not work changes.
     pub(super) async fn trouble_changed(&self, seen: &mut watch::Receiver<Option<Reason>>) {
         if seen.changed().await.is_err() {
             std::future::pending::<()>().await;
@@ -172,39 +180,12 @@ impl Connection {
         self.told.trouble.subscribe()
     }
 
-    /// Waits for the end; says why it ended.
-    pub(super) async fn ended(&self) -> Failure {
-        self.done.cancelled().await;
-        self.failure()
-    }
-
-    /// Whether it has ended.
-    pub(super) fn is_ended(&self) -> bool {
-        self.told.ended.get().is_some()
-    }
-
-    /// Ends it; [`Connection::ended`] tells when that is done.
-    pub(super) fn close(&self) {
-        self.closing.cancel();
-    }
-
     /// How long nobody has used it.
     pub(super) fn unused_for(&self) -> Duration {
         lock(&self.told.used).elapsed()
     }
 
-    /// How long it has been open.
-    pub(super) fn age(&self) -> Duration {
-        self.opened.elapsed()
-    }
-
-    fn failure(&self) -> Failure {
-        let unknown = || Failure::new(ReasonKind::Disconnected, format!("the connection to {} ended", self.relay));
-        self.told.ended.get().cloned().unwrap_or_else(unknown)
-    }
-
     fn broken(&self) -> SendError {
-        let Failure { reason, wait } = self.failure();
-        SendError { reason, retry: wait.map_or(Retry::Later, Retry::After) }
+        self.told.life.cause().at(&self.relay).send_error()
     }
 }

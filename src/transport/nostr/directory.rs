@@ -10,7 +10,7 @@ use nostr_sdk::{Event, Filter, Kind, PublicKey};
 
 use super::address::RELAYS;
 use crate::{
-    transport::websocket::{address::RelayAddress, connection::lock},
+    transport::{lock, websocket::address::RelayAddress},
     wire::Fingerprint,
 };
 

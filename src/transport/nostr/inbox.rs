@@ -22,9 +22,7 @@ use super::{
 };
 use crate::{
     delivery::{Reason, ReasonKind, TransportId},
-    transport::{
-        Disposition, EventSink, Inbound, Receipt, TransportEvent, refusals::Refusals, websocket::connection::lock,
-    },
+    transport::{Disposition, EventSink, Inbound, Receipt, TransportEvent, lock, refusals::Refusals},
     wire::{SafeText, limits},
 };
 

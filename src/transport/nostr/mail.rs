@@ -10,7 +10,7 @@ use super::{
     inbox::{Slot, Source},
     sync::{Next, PAGE, Sync},
 };
-use crate::{delivery::ReasonKind, transport::websocket::connection::lock};
+use crate::{delivery::ReasonKind, transport::lock};
 
 /// How far before the last fetch events are asked for, in seconds. They are dated back by up to two days (NIP-59); the third is for
 /// clocks that differ.
@@ -79,7 +79,8 @@ impl Mail {
         self.number += 1;
         self.live = format!("mail-{}", self.number);
         (self.sync, self.page, self.waits_for_login) = (Sync::new(since), None, false);
-        (self.heard, self.begun) = (Instant::now(), Instant::now());
+        self.begun = Instant::now();
+        self.heard = self.begun;
         (self.ask(&self.live, None), std::mem::take(&mut self.announce))
     }
 
@@ -123,6 +124,11 @@ impl Mail {
             self.page = Some(page);
         }
         next
+    }
+
+    /// Whether the relay has not said anything about our question yet.
+    pub(super) fn is_unanswered(&self) -> bool {
+        !self.sync.is_done() && self.heard == self.begun
     }
 
     /// Whether the relay owes an answer for too long.

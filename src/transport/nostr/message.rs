@@ -42,6 +42,12 @@ pub(super) fn wants_login(message: &str) -> bool {
     MachineReadablePrefix::parse(message) == Some(MachineReadablePrefix::AuthRequired)
 }
 
+/// Whether a refusal is about who we are.
+pub(super) fn refuses_access(message: &str) -> bool {
+    use MachineReadablePrefix as Prefix;
+    matches!(MachineReadablePrefix::parse(message), Some(Prefix::AuthRequired | Prefix::Restricted))
+}
+
 /// Whether a relay "refuses" an event because it has it already.
 pub(super) fn has_it_already(message: &str) -> bool {
     MachineReadablePrefix::parse(message) == Some(MachineReadablePrefix::Duplicate)

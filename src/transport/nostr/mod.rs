@@ -26,36 +26,33 @@ mod send;
 mod session;
 mod sync;
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use nostr_sdk::{EventBuilder, Keys, Kind as EventKind, RelayUrl, Tag};
 use tokio::{
     sync::{Notify, Semaphore},
-    time::{Instant, timeout},
+    time::timeout,
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::{address::PeerAddress, chunk::Part, message::decode};
 use self::{
     config::NostrSettings,
-    connection::Ready,
+    connection::{Connection, Ready},
     directory::Directory,
-    inbox::{Inbox, Refuse, Slot, Source, inbox},
-    link::{Common, Link, LinkState, link},
+    inbox::{Refuse, Source, inbox},
+    link::{Common, Relay},
     mail::MailPlan,
     seen::Seen,
 };
 use super::{
-    Accepted, Authenticator, ConfigError, Context, EventSink, Kind, Retry, Route, SendError, Transport,
-    TransportConfig, TransportEvent, TransportState,
+    Accepted, Authenticator, ConfigError, Context, EventSink, Kind, Route, SendError, Transport, TransportConfig,
+    link::{Link, Links, link},
     refusals::Refusals,
-    websocket::{address::RelayAddress, connection::lock, tls},
+    running::{Slot, Tasks, blocking, report},
+    sending::check_size,
+    websocket::{address::RelayAddress, tls},
 };
 use crate::{
     delivery::{Capabilities, Cost, Guarantee, LatencyClass, Leak, Reason, ReasonKind, TransportId},
@@ -71,12 +68,8 @@ pub const KIND: Kind = Kind {
     build,
 };
 
-/// Relays of peers that are remembered at once.
-const LINKS: usize = 1024;
 /// KiB of frames that may be under way to relays at once.
 const MEMORY_KIB: usize = 2 * limits::ENVELOPE_BYTES / 1024;
-/// How long [`Transport::stop`] waits for the tasks.
-const STOP_LIMIT: Duration = Duration::from_secs(3);
 
 /// Checks the settings and makes the transport; touches neither disk nor network.
 ///
@@ -91,7 +84,7 @@ struct NostrTransport {
     context: Context,
     settings: NostrSettings,
     capabilities: Capabilities,
-    running: Mutex<Option<Arc<Running>>>,
+    running: Slot<Running>,
 }
 
 /// What exists between start and stop.
@@ -99,14 +92,11 @@ struct Running {
     common: Arc<Common>,
     authenticator: Arc<dyn Authenticator>,
     directory: Arc<Directory>,
-    /// The connections over which we read.
-    homes: BTreeMap<RelayAddress, Arc<Link>>,
-    /// The connections over which we send.
-    others: Mutex<BTreeMap<RelayAddress, Arc<Link>>>,
-    /// The relay that something was sent to last, for a probe when we have none of our own.
-    last: Mutex<Option<RelayAddress>>,
+    /// Those over which we read, and those over which we send.
+    links: Links<RelayAddress, Connection>,
     memory: Arc<Semaphore>,
-    tasks: TaskTracker,
+    changed: Arc<Notify>,
+    tasks: Tasks,
 }
 
 /// What is made on a thread that may block, before anything runs.
@@ -135,32 +125,34 @@ impl NostrTransport {
             guarantee: Guarantee::Confirmed,
             cost: Cost::Shared,
         };
-        Self { context, settings, capabilities, running: Mutex::new(None) }
+        Self { context, settings, capabilities, running: Slot::default() }
     }
 
-    fn running(&self) -> Result<Arc<Running>, Reason> {
-        lock(&self.running).clone().ok_or_else(|| Reason::new(ReasonKind::Stopping, "the transport is not started"))
-    }
-
-    fn launch(&self, prepared: Prepared, sink: &EventSink) -> Result<(), Reason> {
-        let mut slot = lock(&self.running);
-        if slot.is_some() {
-            return Err(Reason::new(ReasonKind::Other, "the transport is started already"));
-        }
+    fn launch(&self, prepared: Prepared, sink: EventSink) -> Arc<Running> {
         let Prepared { tls, keys, seen, announce } = prepared;
         let (directory, id) = (Arc::new(Directory::default()), self.context.id.clone());
         let refuse = Refuse { id: id.clone(), refusals: Arc::new(Refusals::new(id.clone())), sink: sink.clone() };
         let (mail, incoming) = inbox(keys.clone(), seen, directory.clone(), refuse);
-        let common = Arc::new(Common {
-            settings: self.settings.clone(),
-            tls,
-            keys,
+        let mut running = Running {
+            common: Arc::new(Common { settings: self.settings.clone(), tls, keys }),
+            authenticator: self.context.authenticator.clone(),
+            directory,
+            links: Links::new(BTreeMap::new()),
+            memory: Arc::new(Semaphore::new(MEMORY_KIB)),
             changed: Arc::new(Notify::new()),
-            stop: CancellationToken::new(),
-        });
-        let running = Running::new(common, self.context.authenticator.clone(), directory, mail, &announce);
-        *slot = Some(running.run(incoming, id, sink.clone()));
-        Ok(())
+            tasks: Tasks::default(),
+        };
+        let home = |address: &RelayAddress| {
+            let source = Source::new(SafeText::line(&address.authority()), address.to_string());
+            let plan = MailPlan { slot: mail.clone(), source: Arc::new(source), announce: announce.clone() };
+            (address.clone(), running.link(address, Some(plan)))
+        };
+        running.links = Links::new(self.settings.relays.iter().map(home).collect());
+        let running = Arc::new(running);
+        running.tasks.spawn(incoming.run());
+        let (shown, changed) = (running.clone(), running.changed.clone());
+        running.tasks.spawn(report(id, sink, changed, move || shown.links.state()));
+        running
     }
 }
 
@@ -196,113 +188,16 @@ fn inbox_list(keys: &Keys, relays: &[RelayAddress]) -> Result<Ready, String> {
 }
 
 impl Running {
-    fn new(
-        common: Arc<Common>,
-        authenticator: Arc<dyn Authenticator>,
-        directory: Arc<Directory>,
-        slot: Slot,
-        announce: &[Ready],
-    ) -> Self {
-        let mut running = Self {
-            common: common.clone(),
-            authenticator,
-            directory,
-            homes: BTreeMap::new(),
-            others: Mutex::default(),
-            last: Mutex::default(),
-            memory: Arc::new(Semaphore::new(MEMORY_KIB)),
-            tasks: TaskTracker::new(),
-        };
-        for address in &common.settings.relays {
-            let source = Source::new(SafeText::line(&address.authority()), address.to_string());
-            let plan = MailPlan { slot: slot.clone(), source: Arc::new(source), announce: announce.to_vec() };
-            running.homes.insert(address.clone(), running.link(address, Some(plan)));
-        }
-        running
-    }
-
-    fn run(self, inbox: Inbox, id: TransportId, sink: EventSink) -> Arc<Self> {
-        let running = Arc::new(self);
-        let stop = running.common.stop.clone();
-        running.tasks.spawn(stop.clone().run_until_cancelled_owned(inbox.run()));
-        let reporter = running.clone();
-        running.tasks.spawn(async move { stop.run_until_cancelled(reporter.report(id, sink)).await });
-        running
-    }
-
-    fn link(&self, address: &RelayAddress, mail: Option<MailPlan>) -> Arc<Link> {
-        let (link, task) = link(address, mail, self.common.clone());
-        self.tasks.spawn(task.run());
+    fn link(&self, address: &RelayAddress, mail: Option<MailPlan>) -> Arc<Link<Connection>> {
+        let relay = Relay { address: address.clone(), mail, common: self.common.clone() };
+        let (link, keeper) = link(address.authority(), relay, self.changed.clone());
+        self.tasks.track(keeper.run(self.tasks.stop().clone()));
         Arc::new(link)
     }
 
-    /// The link over which something is left at `address`.
-    fn link_to(&self, address: &RelayAddress) -> Result<Arc<Link>, SendError> {
-        *lock(&self.last) = Some(address.clone());
-        let mut others = lock(&self.others);
-        if let Some(link) = others.get(address) {
-            return Ok(link.clone());
-        }
-        if others.len() >= LINKS {
-            let reason = Reason::new(ReasonKind::QueueFull, format!("more than {LINKS} relays of peers are in use"));
-            return Err(SendError { reason, retry: Retry::Later });
-        }
-        let link = self.link(address, None);
-        others.insert(address.clone(), link.clone());
-        Ok(link)
-    }
-
-    /// Tells the node whenever the state of our own relays changes.
-    async fn report(&self, id: TransportId, sink: EventSink) {
-        let mut last = None;
-        loop {
-            let state = self.state();
-            if last.as_ref() != Some(&state) {
-                last = Some(state.clone());
-                if sink.send(TransportEvent::State(id.clone(), state)).await.is_err() {
-                    return;
-                }
-            }
-            self.common.changed.notified().await;
-        }
-    }
-
-    fn state(&self) -> TransportState {
-        let mut up = 0;
-        let mut wrong: Vec<(Reason, Option<Instant>)> = Vec::new();
-        for link in self.homes.values() {
-            match link.state() {
-                LinkState::Up(connection) if !connection.is_ended() => {
-                    up += 1;
-                    wrong.extend(connection.trouble().map(|reason| (reason, None)));
-                }
-                LinkState::Connecting(Some(reason)) => wrong.push((reason, None)),
-                LinkState::Waiting { reason, until } => wrong.push((reason, Some(until))),
-                LinkState::Idle | LinkState::Connecting(None) | LinkState::Up(_) => {}
-            }
-        }
-        // Each reason names its relay.
-        let Some((reason, _)) = wrong.first() else {
-            return if up == self.homes.len() { TransportState::Up } else { TransportState::Starting };
-        };
-        let more = if wrong.len() > 1 { format!(" (and {} more)", wrong.len() - 1) } else { String::new() };
-        let reason = Reason::new(reason.kind, format!("{reason}{more}"));
-        if up > 0 {
-            return TransportState::Degraded { reason };
-        }
-        let next = wrong.iter().filter_map(|(_, until)| *until).min();
-        let retry_in = next.map(|until| until.saturating_duration_since(Instant::now()).as_millis());
-        TransportState::Down { reason, retry_in_ms: retry_in.map(|ms| u64::try_from(ms).unwrap_or(u64::MAX)) }
-    }
-
-    /// The relay to probe: one of our own that is up, else any of our own, else the one that was used last.
-    fn to_probe(&self) -> Option<Arc<Link>> {
-        let up = |link: &&Arc<Link>| matches!(link.state(), LinkState::Up(_));
-        if let Some(home) = self.homes.values().find(up).or_else(|| self.homes.values().next()) {
-            return Some(home.clone());
-        }
-        let last = lock(&self.last).clone()?;
-        lock(&self.others).get(&last).cloned()
+    /// The link over which something is left at `address`, never the one over which we read there.
+    fn link_to(&self, address: &RelayAddress) -> Result<Arc<Link<Connection>>, SendError> {
+        self.links.other(address, || self.link(address, None))
     }
 }
 
@@ -324,45 +219,37 @@ impl Transport for NostrTransport {
         if self.settings.relays.is_empty() {
             return None;
         }
-        let key = lock(&self.running).as_ref()?.common.keys.public_key();
+        let key = self.running.get().ok()?.common.keys.public_key();
         Some(PeerAddress { key, relays: self.settings.relays.clone() }.to_string())
     }
 
     async fn start(&self, sink: EventSink) -> Result<(), Reason> {
         let (settings, context) = (self.settings.clone(), self.context.clone());
-        let preparing = tokio::task::spawn_blocking(move || Prepared::new(&settings, &context)).await;
-        let prepared = preparing.map_err(|_| Reason::new(ReasonKind::Stopping, "the start was interrupted"))??;
-        self.launch(prepared, &sink)
+        let prepared = blocking(move || Prepared::new(&settings, &context)).await?;
+        self.running.fill(|| self.launch(prepared, sink))
     }
 
     async fn send(&self, frame: Bytes, route: &Route, deadline: Duration) -> Result<Accepted, SendError> {
-        let never = |kind, detail: String| SendError { reason: Reason::new(kind, detail), retry: Retry::Never };
-        let most = self.capabilities.max_frame;
-        if frame.is_empty() || frame.len() > most {
-            return Err(never(ReasonKind::TooLarge, format!("{} bytes; a frame has 1 to {most}", frame.len())));
-        }
+        check_size(&frame, self.capabilities.max_frame)?;
         let address = PeerAddress::parse(&route.address);
-        let address = address.map_err(|error| never(ReasonKind::NotConfigured, error.to_string()))?;
-        let running = self.running().map_err(|reason| SendError { reason, retry: Retry::Later })?;
+        let address = address.map_err(|error| SendError::never(ReasonKind::NotConfigured, error))?;
+        let running = self.running.get().map_err(SendError::later)?;
         let sending = running.deliver(frame, route.recipient, address, deadline);
-        timeout(deadline, sending).await.unwrap_or_else(|_| Err(send::late(&SafeText::line("any relay"), deadline)))
+        timeout(deadline, sending).await.unwrap_or_else(|_| Err(SendError::late("any relay", deadline)))
     }
 
     async fn probe(&self, deadline: Duration) -> Result<Duration, Reason> {
         // Without a relay of our own, and before anything was sent, there is nothing that could be broken.
-        let Some(link) = self.running()?.to_probe() else { return Ok(Duration::ZERO) };
-        let probing = async { link.connection_now().await.map_err(|error| error.reason)?.ping().await };
+        let Some(link) = self.running.get()?.links.to_probe() else { return Ok(Duration::ZERO) };
+        let probing = async { link.session_now().await.map_err(|error| error.reason)?.ping().await };
         timeout(deadline, probing)
             .await
             .unwrap_or_else(|_| Err(Reason::new(ReasonKind::Timeout, "the relay did not answer the probe in time")))
     }
 
     async fn stop(&self) {
-        let Some(running) = lock(&self.running).take() else { return };
-        running.common.stop.cancel();
-        running.tasks.close();
-        if timeout(STOP_LIMIT, running.tasks.wait()).await.is_err() {
-            tracing::error!(transport = %self.context.id, "tasks did not end in time");
+        if let Some(running) = self.running.take() {
+            running.tasks.end(&self.context.id).await;
         }
     }
 }

@@ -14,14 +14,13 @@ use super::{
     Running,
     address::PeerAddress,
     binding, chunk,
-    connection::Ready,
+    connection::{Connection, Ready},
     directory::{list_filter, listed, newest},
     gift::wrap,
-    link::Link,
 };
 use crate::{
     delivery::{Reason, ReasonKind},
-    transport::{Accepted, Retry, SendError, websocket::address::RelayAddress},
+    transport::{Accepted, Retry, SendError, link::Link, websocket::address::RelayAddress},
     wire::{Fingerprint, SafeText},
 };
 
@@ -44,7 +43,7 @@ impl Running {
         self.check_binding(recipient, &address.key, &relays).await?;
         let kib = u32::try_from(frame.len().div_ceil(1024)).unwrap_or(u32::MAX);
         // As long as it is wrapped and under way, a frame takes three times its size.
-        let place = self.memory.clone().acquire_many_owned(kib).await.map_err(|_| stopping())?;
+        let place = self.memory.clone().acquire_many_owned(kib).await.map_err(|_| SendError::stopping())?;
         let events = self.wrapped(frame, address.key).await?;
         let bytes = events.iter().map(|event| event.text.len() as u64).sum::<u64>() * relays.len() as u64;
         let (events, place): (Arc<[Ready]>, _) = (events.into(), Arc::new(place));
@@ -59,13 +58,14 @@ impl Running {
                 }
             };
             // A task of its own: when one relay has the frame, the others are still to get it.
-            let (events, place, tx, stop) = (events.clone(), place.clone(), tx.clone(), self.common.stop.clone());
-            self.tasks.spawn(stop.run_until_cancelled_owned(async move {
+            let (events, place, tx) = (events.clone(), place.clone(), tx.clone());
+            self.tasks.spawn(async move {
                 let left = end.saturating_duration_since(Instant::now());
                 let outcome = timeout(left, publish(&link, &events)).await;
                 drop(place);
-                let _ = tx.try_send((link.relay.clone(), outcome.unwrap_or_else(|_| Err(late(&link.relay, deadline)))));
-            }));
+                let outcome = outcome.unwrap_or_else(|_| Err(SendError::late(&link.place, deadline)));
+                let _ = tx.try_send((link.place.clone(), outcome));
+            });
         }
         drop(tx);
         let mut failures = Vec::new();
@@ -87,7 +87,7 @@ impl Running {
         })?;
         let wrapping =
             move || -> Result<Vec<Ready>, String> { pieces.iter().map(|piece| ready(&keys, &key, piece)).collect() };
-        let wrapped = tokio::task::spawn_blocking(wrapping).await.map_err(|_| stopping())?;
+        let wrapped = tokio::task::spawn_blocking(wrapping).await.map_err(|_| SendError::stopping())?;
         wrapped.map_err(|why| {
             let reason = Reason::new(ReasonKind::Other, format!("the frame could not be wrapped: {why}"));
             SendError { reason, retry: Retry::Later }
@@ -133,7 +133,7 @@ impl Running {
         };
         let authenticator = self.authenticator.clone();
         let checking = move || binding::check(authenticator.as_ref(), &recipient, &event);
-        let checked = tokio::task::spawn_blocking(checking).await.map_err(|_| stopping())?;
+        let checked = tokio::task::spawn_blocking(checking).await.map_err(|_| SendError::stopping())?;
         checked.map_err(|reason| SendError { reason, retry: Retry::After(LOOK_AGAIN) })?;
         self.directory.bind(recipient, *key);
         Ok(())
@@ -150,7 +150,7 @@ impl Running {
             asked.push(relay);
             let Ok(link) = self.link_to(relay) else { continue };
             let filter = filter.clone();
-            asking.push(async move { link.connection().await.ok()?.fetch(filter).await.ok() });
+            asking.push(async move { link.wait_for_session().await.ok()?.fetch(filter).await.ok() });
         }
         while let Some(events) = asking.next().await {
             if let Some(event) = newest(events.unwrap_or_default(), author, kind) {
@@ -166,8 +166,8 @@ fn ready(keys: &Keys, to: &PublicKey, piece: &chunk::Piece) -> Result<Ready, Str
 }
 
 /// All events at one relay; fails with the first that fails.
-async fn publish(link: &Link, events: &[Ready]) -> Result<(), SendError> {
-    let connection = link.connection().await?;
+async fn publish(link: &Link<Connection>, events: &[Ready]) -> Result<(), SendError> {
+    let connection = link.wait_for_session().await?;
     let publishing = stream::iter(events.iter().cloned()).map(|event| connection.publish(event));
     publishing.buffer_unordered(AHEAD).try_for_each(|()| async { Ok(()) }).await
 }
@@ -180,19 +180,10 @@ fn merged(failures: Vec<SendError>) -> SendError {
         Retry::Never => (2, Duration::ZERO),
     };
     let others = failures.len().saturating_sub(1);
-    let Some(SendError { reason, retry }) = failures.into_iter().min_by_key(rank) else { return stopping() };
+    let Some(SendError { reason, retry }) = failures.into_iter().min_by_key(rank) else { return SendError::stopping() };
     if others == 0 {
         return SendError { reason, retry };
     }
     let detail = format!("{} (and {others} more relays failed)", reason.detail);
     SendError { reason: Reason::new(reason.kind, detail), retry }
-}
-
-pub(super) fn late(relay: &SafeText, deadline: Duration) -> SendError {
-    let detail = format!("no answer from {relay} within {:.1} s", deadline.as_secs_f32());
-    SendError { reason: Reason::new(ReasonKind::Timeout, detail), retry: Retry::Later }
-}
-
-fn stopping() -> SendError {
-    SendError { reason: Reason::new(ReasonKind::Stopping, "the transport is stopping"), retry: Retry::Later }
 }

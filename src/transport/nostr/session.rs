@@ -1,5 +1,6 @@
 //! What happens on one connection: orders out, answers and mail in.
 
+mod announce;
 mod login;
 
 use std::{
@@ -21,13 +22,14 @@ use self::login::Login;
 use super::{
     connection::{Ends, ORDERS, Order, Ready, Told},
     mail::Mail,
-    message::{MESSAGE_BYTES, decode, has_it_already, nameless_refusal, refusal, wants_login},
+    message::{MESSAGE_BYTES, decode, has_it_already, nameless_refusal, refuses_access},
 };
 use crate::{
     delivery::{Reason, ReasonKind, Retry},
     transport::{
         SendError,
-        websocket::dial::{Failure, Socket, web_failure},
+        link::Failure,
+        websocket::dial::{Socket, web_failure},
     },
     wire::SafeText,
 };
@@ -40,6 +42,8 @@ const FETCHED: usize = 16;
 const CHALLENGE_BYTES: usize = 1024;
 /// How often times are looked at.
 const TICK: Duration = Duration::from_millis(250);
+/// When to try again where we may not read.
+const REFUSED_WAIT: Duration = Duration::from_secs(60);
 /// How long one write may take.
 const WRITE_LIMIT: Duration = Duration::from_secs(20);
 /// How long saying goodbye may take.
@@ -54,6 +58,8 @@ pub(super) struct Manner {
     pub(super) url: String,
     /// Who answers its challenge.
     pub(super) login: Keys,
+    /// Whether it is answered as soon as it comes, not only when the relay insists: with a key that is known there anyway.
+    pub(super) shows_itself: bool,
     pub(super) answer: Duration,
     pub(super) keepalive: Duration,
 }
@@ -86,6 +92,11 @@ pub(super) struct Session {
     /// The last thing the relay said to people; it explains a missing answer.
     notice: Option<SafeText>,
     mail: Option<Mail>,
+    /// What is to be published once the relay has answered, and how much of it has no answer yet.
+    announce: Vec<Ready>,
+    announcing: usize,
+    /// What was refused before the login was said again, which is done once.
+    repeated: bool,
     number: u64,
     heard: Instant,
     pinged: Instant,
@@ -93,7 +104,7 @@ pub(super) struct Session {
 
 /// Runs a connection until it ends.
 pub(super) async fn run(socket: Socket, manner: Manner, mail: Option<Mail>, ends: Ends) {
-    let Ends { mut orders, told, closing, done } = ends;
+    let Ends { mut orders, told, closing } = ends;
     let (mut sink, mut stream) = socket.split();
     let (out, queue) = mpsc::channel(ORDERS);
     let (now, relay) = (Instant::now(), manner.relay.clone());
@@ -107,6 +118,9 @@ pub(super) async fn run(socket: Socket, manner: Manner, mail: Option<Mail>, ends
         login: Login::Unasked,
         notice: None,
         mail,
+        announce: Vec::new(),
+        announcing: 0,
+        repeated: false,
         number: 0,
         heard: now,
         pinged: now,
@@ -117,12 +131,12 @@ pub(super) async fn run(socket: Socket, manner: Manner, mail: Option<Mail>, ends
         () = closing.cancelled() => Failure::new(ReasonKind::Stopping, "the connection was closed on this side"),
     };
     // The reason first: whoever finds its answer gone looks for it.
-    told.end(failure);
+    told.life.end(failure);
     drop((session, orders));
     if timeout(GOODBYE, sink.close()).await.is_err() {
         tracing::debug!("the relay did not read the farewell");
     }
-    done.cancel();
+    told.life.finish();
 }
 
 async fn write(sink: &mut SplitSink<Socket, Message>, mut queue: mpsc::Receiver<Message>, relay: &SafeText) -> Failure {
@@ -166,12 +180,7 @@ impl Session {
         let begin = self.mail.as_mut().map(Mail::begin);
         match begin {
             Some((ask, announce)) => {
-                // First what others need to write to us: when our mail comes, they can.
-                for event in announce {
-                    // Nobody waits; what comes of it is told as trouble.
-                    let (reply, _) = oneshot::channel();
-                    self.obey(Order::Publish { event, reply }).await;
-                }
+                self.announce = announce;
                 self.say(ask).await;
             }
             None => {
@@ -250,6 +259,10 @@ impl Session {
     /// the answer stays away.
     async fn guess(&mut self, text: &str, what: &str) {
         let Some(why) = nameless_refusal(text) else { return self.refuse(what) };
+        if self.may_repeat(&why) {
+            self.publishing.values_mut().for_each(|waiting| waiting.waits_for_login = true);
+            return self.repeat().await;
+        }
         let only = self.publishing.keys().next().copied().filter(|_| self.publishing.len() == 1);
         match only {
             Some(id) => self.answered(id, false, &why).await,
@@ -267,13 +280,12 @@ impl Session {
             RelayMessage::Closed { subscription_id, message } => {
                 return self.subscription_closed(subscription_id.as_str(), &message).await;
             }
-            RelayMessage::Notice(text) => {
-                tracing::info!(relay = %self.manner.relay, notice = %SafeText::line(&text), "a relay says");
-                self.notice = Some(SafeText::line(&text));
-            }
+            RelayMessage::Notice(text) => return self.notice(&text).await,
             RelayMessage::Auth { challenge } if challenge.len() <= CHALLENGE_BYTES => {
+                // The first one only: a relay that goes on asking does not make us sign without end.
+                let unasked = self.manner.shows_itself && matches!(self.login, Login::Unasked);
                 self.login = Login::Challenged(challenge.into_owned());
-                if self.waits_for_login() {
+                if unasked || self.waits_for_login() {
                     self.log_in().await;
                 }
             }
@@ -301,16 +313,16 @@ impl Session {
             return self.say(ClientMessage::close(SubscriptionId::new(subscription))).await;
         }
         let next = self.mail.as_mut().map(|mail| mail.end_of_stored(subscription)).unwrap_or_default();
-        if self.mail.is_some() {
-            self.told.ready.send_replace(true);
-        }
         for message in next {
             self.say(message).await;
+        }
+        if self.mail.is_some() {
+            self.publish_announcements().await;
         }
     }
 
     async fn subscription_closed(&mut self, subscription: &str, message: &str) -> Result<(), Failure> {
-        if wants_login(message) && self.can_log_in() {
+        if self.asks_for_login(message) && self.can_log_in() {
             if let Some(fetching) = self.fetching.get_mut(subscription) {
                 fetching.waits_for_login = true;
             }
@@ -342,7 +354,7 @@ impl Session {
         {
             return self.logged_in(ok, message).await;
         }
-        if !ok && wants_login(message) && self.can_log_in() {
+        if !ok && self.asks_for_login(message) && self.can_log_in() {
             if let Some(publishing) = self.publishing.get_mut(&id) {
                 publishing.waits_for_login = true;
                 self.log_in().await;
@@ -354,24 +366,6 @@ impl Session {
         let outcome = if ok || has_it_already(message) { Ok(()) } else { Err(self.refused(message)) };
         self.announced(&outcome);
         let _ = publishing.reply.send(outcome);
-    }
-
-    /// A refusal; one that asks for a login although that was refused tells why it was.
-    fn refused(&self, message: &str) -> SendError {
-        match &self.login {
-            Login::Refused(error) if wants_login(message) => error.clone(),
-            _ => refusal(&self.manner.relay, message),
-        }
-    }
-
-    /// What others must know to write to us could not be published: we still read.
-    /// (Connections that receive publish nothing else.)
-    fn announced(&self, outcome: &Result<(), SendError>) {
-        if let (Some(_), Err(error)) = (&self.mail, outcome) {
-            let reason = &error.reason;
-            let text = format!("our key and relays are not published there: {reason}");
-            self.told.set_trouble(Some(Reason::new(reason.kind, text)));
-        }
     }
 
     async fn tick(&mut self) -> Result<(), Failure> {
@@ -392,7 +386,7 @@ impl Session {
         }
         let Some(mail) = self.mail.as_mut() else { return Ok(()) };
         if let (true, Login::Refused(error)) = (mail.waits_for_login, &self.login) {
-            return Err(Failure { reason: error.reason.clone(), wait: Some(Duration::from_secs(60)) });
+            return Err(Failure { reason: error.reason.clone(), wait: Some(REFUSED_WAIT) });
         }
         if mail.is_late(now, self.manner.answer) {
             return Err(Failure { reason: self.late("the question for our mail"), wait: None });
@@ -428,7 +422,9 @@ impl Session {
     fn late(&self, what: &str) -> Reason {
         let (relay, seconds) = (&self.manner.relay, self.manner.answer.as_secs());
         let said = self.notice.as_ref().map(|said| format!("; it said: {said}")).unwrap_or_default();
-        Reason::new(ReasonKind::Timeout, format!("{relay} did not answer {what} within {seconds} s{said}"))
+        let refused = self.notice.as_ref().is_some_and(|said| refuses_access(said.as_str()));
+        let kind = if refused { ReasonKind::AuthRefused } else { ReasonKind::Timeout };
+        Reason::new(kind, format!("{relay} did not answer {what} within {seconds} s{said}"))
     }
 }
 

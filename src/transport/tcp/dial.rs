@@ -7,7 +7,7 @@ use std::{
     collections::BTreeMap,
     net::SocketAddr,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -19,7 +19,6 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch},
     time::{Instant, MissedTickBehavior, interval, timeout, timeout_at},
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     WINDOW_FRAMES,
@@ -30,7 +29,7 @@ use super::{
 };
 use crate::{
     delivery::{Reason, ReasonKind},
-    transport::{Accepted, Retry, SendError, backoff::Backoff},
+    transport::{Accepted, Retry, SendError, backoff::Backoff, lock, running::Tasks},
 };
 
 /// Frames that wait for room on the connection to one address before more are sent away. Callers hold what they
@@ -48,21 +47,16 @@ struct Outgoing {
 /// Sends frames to any address.
 pub(super) struct Dialer {
     settings: Arc<TcpSettings>,
-    token: CancellationToken,
-    tracker: TaskTracker,
+    tasks: Tasks,
     lines: Arc<Mutex<Lines>>,
 }
 
 /// The queue of each address that has a task.
 type Lines = BTreeMap<Address, mpsc::Sender<Outgoing>>;
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Dialer {
-    pub(super) fn new(settings: Arc<TcpSettings>, token: CancellationToken, tracker: TaskTracker) -> Self {
-        Self { settings, token, tracker, lines: Arc::default() }
+    pub(super) fn new(settings: Arc<TcpSettings>, tasks: Tasks) -> Self {
+        Self { settings, tasks, lines: Arc::default() }
     }
 
     /// Sends `frame` to `address` and waits for its answer. May be dropped at any time: a frame that was not yet
@@ -71,8 +65,8 @@ impl Dialer {
         let (answer, answered) = oneshot::channel();
         let mut outgoing = Outgoing { frame, answer };
         loop {
-            if self.token.is_cancelled() {
-                return Err(later(ReasonKind::Stopping, "the transport is stopping"));
+            if self.tasks.stop().is_cancelled() {
+                return Err(SendError::stopping());
             }
             match self.line(address).try_send(outgoing) {
                 Ok(()) => break,
@@ -84,8 +78,8 @@ impl Dialer {
                 Err(mpsc::error::TrySendError::Closed(back)) => outgoing = back,
             }
         }
-        answered.await.unwrap_or_else(|_| match self.token.is_cancelled() {
-            true => Err(later(ReasonKind::Stopping, "the transport is stopping")),
+        answered.await.unwrap_or_else(|_| match self.tasks.stop().is_cancelled() {
+            true => Err(SendError::stopping()),
             false => Err(later(ReasonKind::Disconnected, "the connection broke before the frame was written")),
         })
     }
@@ -103,10 +97,7 @@ impl Dialer {
             backoff: Backoff::new(REDIAL.0, REDIAL.1),
             closed_until: None,
         };
-        let token = self.token.clone();
-        self.tracker.spawn(async move {
-            token.run_until_cancelled(line.run(rx)).await;
-        });
+        self.tasks.spawn(line.run(rx));
         tx
     }
 
@@ -131,7 +122,7 @@ impl Dialer {
 }
 
 fn later(kind: ReasonKind, detail: impl AsRef<str>) -> SendError {
-    SendError { reason: Reason::new(kind, detail), retry: Retry::Later }
+    SendError::later(Reason::new(kind, detail))
 }
 
 /// One address: its back-off and, in [`Line::run`], its connection.

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     net::{IpAddr, SocketAddr},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -12,7 +12,6 @@ use tokio::{
     sync::{Semaphore, mpsc},
     time::timeout,
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     config::TcpSettings,
@@ -21,7 +20,9 @@ use super::{
 };
 use crate::{
     delivery::{Reason, ReasonKind, TransportId},
-    transport::{EventSink, TransportEvent, TransportState, backoff::Backoff, refusals::Refusals},
+    transport::{
+        EventSink, TransportEvent, TransportState, backoff::Backoff, lock, refusals::Refusals, running::Tasks,
+    },
 };
 
 /// Shortest and longest wait before a port that is in use is tried again.
@@ -37,8 +38,7 @@ pub(super) struct Listener {
     pub(super) id: TransportId,
     pub(super) settings: Arc<TcpSettings>,
     pub(super) sink: EventSink,
-    pub(super) token: CancellationToken,
-    pub(super) tracker: TaskTracker,
+    pub(super) tasks: Tasks,
     pub(super) refusals: Refusals,
     pub(super) bound: Bound,
 }
@@ -71,7 +71,7 @@ impl Listener {
     }
 
     fn set_bound(&self, bound: Result<SocketAddr, Reason>) {
-        *self.bound.lock().unwrap_or_else(PoisonError::into_inner) = bound;
+        *lock(&self.bound) = bound;
     }
 
     async fn report(&self, state: TransportState) -> bool {
@@ -101,9 +101,9 @@ impl Listener {
                 continue;
             };
             let (this, budget) = (self.clone(), budget.clone());
-            self.tracker.spawn(async move {
+            self.tasks.spawn(async move {
                 let _places = (slot, host);
-                this.token.run_until_cancelled(this.attend(stream, from, budget)).await;
+                this.attend(stream, from, budget).await;
             });
         }
     }
@@ -153,7 +153,7 @@ struct Place {
 impl Hosts {
     fn enter(self: &Arc<Self>, ip: IpAddr, most: usize) -> Option<Place> {
         let host = site(ip);
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = lock(&self.0);
         let count = counts.entry(host).or_default();
         if *count >= most {
             return None;
@@ -165,7 +165,7 @@ impl Hosts {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut counts = self.hosts.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = lock(&self.hosts.0);
         if let Some(count) = counts.get_mut(&self.host) {
             *count -= 1;
             if *count == 0 {

@@ -16,14 +16,13 @@ mod tests;
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::time::{Instant, timeout};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
     address::Address,
@@ -32,8 +31,10 @@ use self::{
     listen::{Bound, Listener},
 };
 use super::{
-    Accepted, ConfigError, Context, EventSink, Kind, Retry, Route, SendError, Transport, TransportConfig,
-    TransportEvent, TransportState, refusals::Refusals,
+    Accepted, ConfigError, Context, EventSink, Kind, Route, SendError, Transport, TransportConfig, lock,
+    refusals::Refusals,
+    running::{Slot, Tasks, tell_up},
+    sending::check_size,
 };
 use crate::{
     delivery::{Capabilities, Cost, Guarantee, LatencyClass, Leak, Reason, ReasonKind, TransportId},
@@ -51,8 +52,6 @@ pub const KIND: Kind = Kind {
 
 /// Frames on one connection that are not yet answered; more wait at the sender.
 const WINDOW_FRAMES: usize = 512;
-/// How long [`Transport::stop`] waits for the tasks.
-const STOP_LIMIT: Duration = Duration::from_secs(3);
 
 fn build(config: &TransportConfig, context: Context) -> Result<Arc<dyn Transport>, ConfigError> {
     Ok(Arc::new(TcpTransport::new(TcpSettings::read(config)?, context.id)))
@@ -63,13 +62,12 @@ struct TcpTransport {
     id: TransportId,
     settings: Arc<TcpSettings>,
     capabilities: Capabilities,
-    running: Mutex<Option<Arc<Running>>>,
+    running: Slot<Running>,
 }
 
 /// What exists between start and stop.
 struct Running {
-    token: CancellationToken,
-    tracker: TaskTracker,
+    tasks: Tasks,
     dialer: Dialer,
     bound: Bound,
 }
@@ -86,40 +84,28 @@ impl TcpTransport {
             guarantee: Guarantee::Confirmed,
             cost: Cost::Free,
         };
-        Self { id, settings: Arc::new(settings), capabilities, running: Mutex::new(None) }
+        Self { id, settings: Arc::new(settings), capabilities, running: Slot::default() }
     }
 
-    fn running(&self) -> Result<Arc<Running>, Reason> {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        running.clone().ok_or_else(|| Reason::new(ReasonKind::Stopping, "the transport is not started"))
-    }
-
-    fn launch(&self, sink: &EventSink) -> Result<Arc<Running>, Reason> {
-        let mut slot = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if slot.is_some() {
-            return Err(Reason::new(ReasonKind::Other, "the transport is started already"));
-        }
-        let (token, tracker) = (CancellationToken::new(), TaskTracker::new());
+    fn launch(&self, sink: EventSink) -> Arc<Running> {
+        let tasks = Tasks::default();
         let bound: Bound = Arc::new(Mutex::new(Err(Reason::new(ReasonKind::NotConfigured, "it does not listen"))));
-        let dialer = Dialer::new(self.settings.clone(), token.clone(), tracker.clone());
-        if let Some(address) = self.settings.listen {
-            let listener = Listener {
-                id: self.id.clone(),
-                settings: self.settings.clone(),
-                sink: sink.clone(),
-                token: token.clone(),
-                tracker: tracker.clone(),
-                refusals: Refusals::new(self.id.clone()),
-                bound: bound.clone(),
-            };
-            let token = token.clone();
-            tracker.spawn(async move {
-                token.run_until_cancelled(listener.run(address)).await;
-            });
+        let dialer = Dialer::new(self.settings.clone(), tasks.clone());
+        match self.settings.listen {
+            Some(address) => {
+                let listener = Listener {
+                    id: self.id.clone(),
+                    settings: self.settings.clone(),
+                    sink,
+                    tasks: tasks.clone(),
+                    refusals: Refusals::new(self.id.clone()),
+                    bound: bound.clone(),
+                };
+                tasks.spawn(listener.run(address));
+            }
+            None => tasks.spawn(tell_up(self.id.clone(), sink)),
         }
-        let running = Arc::new(Running { token, tracker, dialer, bound });
-        *slot = Some(running.clone());
-        Ok(running)
+        Arc::new(Running { tasks, dialer, bound })
     }
 }
 
@@ -138,38 +124,24 @@ impl Transport for TcpTransport {
     }
 
     fn address(&self) -> Option<String> {
-        self.running().ok()?.bound_at().ok().map(|bound| bound.to_string())
+        self.running.get().ok()?.bound_at().ok().map(|bound| bound.to_string())
     }
 
     async fn start(&self, sink: EventSink) -> Result<(), Reason> {
-        let running = self.launch(&sink)?;
-        if self.settings.listen.is_none() {
-            let event = TransportEvent::State(self.id.clone(), TransportState::Up);
-            running.tracker.spawn(running.token.clone().run_until_cancelled_owned(async move {
-                // A node that hung up is stopping; it needs no state any more.
-                let _ = sink.send(event).await;
-            }));
-        }
-        Ok(())
+        self.running.fill(|| self.launch(sink))
     }
 
     async fn send(&self, frame: Bytes, route: &Route, deadline: Duration) -> Result<Accepted, SendError> {
-        let never = |kind, detail: String| SendError { reason: Reason::new(kind, detail), retry: Retry::Never };
-        if frame.is_empty() || frame.len() > limits::ENVELOPE_BYTES {
-            let detail = format!("{} bytes; a frame has 1 to {}", frame.len(), limits::ENVELOPE_BYTES);
-            return Err(never(ReasonKind::TooLarge, detail));
-        }
+        check_size(&frame, limits::ENVELOPE_BYTES)?;
         let address = Address::parse("address", &route.address);
-        let address = address.map_err(|e| never(ReasonKind::NotConfigured, e.to_string()))?;
-        let running = self.running().map_err(|reason| SendError { reason, retry: Retry::Later })?;
-        timeout(deadline, running.dialer.send(&address, frame)).await.unwrap_or_else(|_| {
-            let detail = format!("no answer from {} within {:.1} s", route.address, deadline.as_secs_f32());
-            Err(SendError { reason: Reason::new(ReasonKind::Timeout, detail), retry: Retry::Later })
-        })
+        let address = address.map_err(|error| SendError::never(ReasonKind::NotConfigured, error))?;
+        let running = self.running.get().map_err(SendError::later)?;
+        let sent = timeout(deadline, running.dialer.send(&address, frame)).await;
+        sent.unwrap_or_else(|_| Err(SendError::late(&route.address, deadline)))
     }
 
     async fn probe(&self, deadline: Duration) -> Result<Duration, Reason> {
-        let running = self.running()?;
+        let running = self.running.get()?;
         let began = Instant::now();
         if self.settings.listen.is_none() {
             return Ok(began.elapsed());
@@ -187,18 +159,15 @@ impl Transport for TcpTransport {
     }
 
     async fn stop(&self) {
-        let Some(running) = self.running.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
-        running.token.cancel();
-        running.tracker.close();
-        if timeout(STOP_LIMIT, running.tracker.wait()).await.is_err() {
-            tracing::error!(transport = %self.id, "tasks did not end in time");
+        if let Some(running) = self.running.take() {
+            running.tasks.end(&self.id).await;
         }
     }
 }
 
 impl Running {
     fn bound_at(&self) -> Result<SocketAddr, Reason> {
-        self.bound.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.bound).clone()
     }
 }
 

@@ -15,7 +15,10 @@ use super::{
     frame::{Frame, FrameCodec, FrameType, HEADER_BYTES, PREAMBLE},
     *,
 };
-use crate::transport::testing::{Events, LIMIT, fingerprint, wait_until};
+use crate::transport::{
+    Retry, TransportEvent, TransportState,
+    testing::{Events, LIMIT, fingerprint, wait_until},
+};
 
 fn settings(listen: Option<&str>) -> TcpSettings {
     TcpSettings {

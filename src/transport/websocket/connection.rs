@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -17,14 +17,18 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    dial::{Failure, LoggedIn},
+    dial::LoggedIn,
     inbox::Mail,
     protocol::{OVERHEAD_BYTES, Refusal, RefusalKind, Welcome},
     wires,
 };
 use crate::{
     delivery::{Reason, ReasonKind},
-    transport::{Accepted, Retry, SendError},
+    transport::{
+        Accepted, Retry, SendError,
+        link::{Life, Live},
+        lock,
+    },
     wire::{Fingerprint, SafeText, limits},
 };
 
@@ -61,11 +65,11 @@ pub(super) struct Waiting {
 pub(super) struct Shared {
     pub(super) puts: Mutex<BTreeMap<u64, Waiting>>,
     pub(super) pings: Mutex<BTreeMap<u64, oneshot::Sender<()>>>,
-    ended: OnceLock<Failure>,
+    life: Life,
     used: AtomicU64,
 }
 
-/// A connection that is logged in. It ends when [`Connection::close`] is called or the other side is gone.
+/// A connection that is logged in. It ends when it is closed or the other side is gone.
 #[derive(Debug)]
 pub(super) struct Connection {
     relay: SafeText,
@@ -76,8 +80,18 @@ pub(super) struct Connection {
     bytes_kib: u32,
     shared: Arc<Shared>,
     closing: CancellationToken,
-    done: CancellationToken,
     opened: Instant,
+}
+
+impl Live for Connection {
+    fn life(&self) -> &Life {
+        &self.shared.life
+    }
+
+    /// Says goodbye to the relay.
+    fn close(&self) {
+        self.closing.cancel();
+    }
 }
 
 impl Connection {
@@ -101,22 +115,21 @@ impl Connection {
             bytes_kib,
             shared: Arc::default(),
             closing: CancellationToken::new(),
-            done: CancellationToken::new(),
             opened: Instant::now(),
         });
         let silence = Duration::from_secs(u64::from(welcome.silence_seconds));
         let keepalive = keepalive.min(silence / 3).max(Duration::from_millis(100));
-        let (shared, closing, done) = (connection.shared.clone(), connection.closing.clone(), connection.done.clone());
+        let (shared, closing) = (connection.shared.clone(), connection.closing.clone());
         let (places, bytes) = (connection.places.clone(), connection.bytes.clone());
         let running = async move {
             let failure = wires::run(socket, queue, &shared, keepalive, mail, closing).await;
             // The reason first: whoever finds its answer gone looks for it.
-            let _ = shared.ended.set(failure);
+            shared.life.end(failure);
             places.close();
             bytes.close();
             lock(&shared.puts).clear();
             lock(&shared.pings).clear();
-            done.cancel();
+            shared.life.finish();
         };
         (connection, running)
     }
@@ -154,22 +167,6 @@ impl Connection {
         Ok(start.elapsed())
     }
 
-    /// Waits for the end of the connection; says why it ended.
-    pub(super) async fn ended(&self) -> Failure {
-        self.done.cancelled().await;
-        self.failure()
-    }
-
-    /// Whether it has ended.
-    pub(super) fn is_ended(&self) -> bool {
-        self.shared.ended.get().is_some()
-    }
-
-    /// Says goodbye to the relay; [`Connection::ended`] tells when that is done.
-    pub(super) fn close(&self) {
-        self.closing.cancel();
-    }
-
     /// How long nobody has sent anything over it.
     pub(super) fn unused_for(&self) -> Duration {
         if !lock(&self.shared.puts).is_empty() {
@@ -179,24 +176,13 @@ impl Connection {
         self.opened.elapsed().saturating_sub(used)
     }
 
-    /// How long it has been open.
-    pub(super) fn age(&self) -> Duration {
-        self.opened.elapsed()
-    }
-
     fn touch(&self) {
         let ms = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.shared.used.fetch_max(ms, Ordering::Relaxed);
     }
 
-    fn failure(&self) -> Failure {
-        let unknown = || Failure::new(ReasonKind::Disconnected, format!("the connection to {} ended", self.relay));
-        self.shared.ended.get().cloned().unwrap_or_else(unknown)
-    }
-
     fn broken(&self) -> SendError {
-        let Failure { reason, wait } = self.failure();
-        SendError { reason, retry: wait.map_or(Retry::Later, Retry::After) }
+        self.shared.life.cause().at(&self.relay).send_error()
     }
 
     fn refused(&self, refusal: &Refusal) -> SendError {
@@ -220,8 +206,4 @@ impl Connection {
         };
         SendError { reason: Reason::new(kind, format!("{}: {refusal}", self.relay)), retry }
     }
-}
-
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

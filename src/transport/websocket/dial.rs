@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     delivery::{Reason, ReasonKind},
-    transport::Authenticator,
+    transport::{Authenticator, link::Failure},
 };
 
 const BUFFER_BYTES: usize = 32 * 1024;
@@ -36,19 +36,7 @@ const REFUSED_LOGIN_WAIT: Duration = Duration::from_secs(60);
 
 pub(crate) type Socket = WebSocketStream<Counted<MaybeTlsStream<TcpStream>>>;
 
-/// Why no connection came about, or why one ended.
-#[derive(Clone, Debug)]
-pub(crate) struct Failure {
-    pub(crate) reason: Reason,
-    /// The least time to wait before the next try.
-    pub(crate) wait: Option<Duration>,
-}
-
 impl Failure {
-    pub(crate) fn new(kind: ReasonKind, detail: impl AsRef<str>) -> Self {
-        Self { reason: Reason::new(kind, detail), wait: None }
-    }
-
     /// A refusal of the relay that ends the connection.
     pub(super) fn refused(refusal: &Refusal) -> Self {
         let kind = match refusal.kind {

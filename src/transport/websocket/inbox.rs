@@ -6,17 +6,17 @@ use std::sync::{
 };
 
 use bytes::Bytes;
-use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    dial::Failure,
-    protocol::{FromClient, Window},
-};
+use super::protocol::{FromClient, Window};
 use crate::{
     delivery::{ReasonKind, TransportId},
-    transport::{EventSink, Inbound, Receipt, TransportEvent},
+    transport::{
+        Disposition, EventSink,
+        handover::{Delivery, Handover, Settle},
+        link::Failure,
+    },
     wire::SafeText,
 };
 
@@ -34,23 +34,25 @@ pub(super) struct Mail {
 /// The relay's end of the inbox: checks that the relay keeps to the window.
 #[derive(Debug)]
 pub(super) struct Slot {
-    queue: mpsc::Sender<(u64, Bytes)>,
+    origin: SafeText,
+    queue: mpsc::Sender<Delivery<u64>>,
     bytes: Arc<AtomicU64>,
 }
 
 /// The node's end of the inbox.
 #[derive(Debug)]
 pub(super) struct Inbox {
-    mail: Mail,
-    queue: mpsc::Receiver<(u64, Bytes)>,
+    handover: Handover<u64>,
     bytes: Arc<AtomicU64>,
 }
 
 /// An inbox and the relay's end of it.
 pub(super) fn inbox(mail: Mail) -> (Slot, Inbox) {
-    let (tx, rx) = mpsc::channel(usize::from(WINDOW.messages));
+    let Mail { id, sink, origin } = mail;
+    let window = usize::from(WINDOW.messages);
+    let (tx, queue) = mpsc::channel(window);
     let bytes = Arc::new(AtomicU64::new(0));
-    (Slot { queue: tx, bytes: bytes.clone() }, Inbox { mail, queue: rx, bytes })
+    (Slot { origin, queue: tx, bytes: bytes.clone() }, Inbox { handover: Handover { id, sink, queue, window }, bytes })
 }
 
 impl Slot {
@@ -62,7 +64,8 @@ impl Slot {
         let size = frame.len() as u64;
         let before = self.bytes.fetch_add(size, Ordering::Relaxed);
         let over = before > 0 && before + size > u64::from(WINDOW.bytes);
-        if over || self.queue.try_send((id, frame)).is_err() {
+        let delivery = Delivery { key: id, frame, origin: self.origin.clone() };
+        if over || self.queue.try_send(delivery).is_err() {
             return Err(Failure::new(ReasonKind::Protocol, "the relay delivers more than was asked for"));
         }
         Ok(())
@@ -72,38 +75,25 @@ impl Slot {
 impl Inbox {
     /// Hands deliveries to the node and gives its answers to `answers`, until the node is gone.
     /// When `closing` is asked for, what is answered already is handed on before the end.
-    pub(super) async fn run(mut self, answers: mpsc::Sender<FromClient>, closing: CancellationToken) -> Failure {
-        let mut receipts = FuturesUnordered::new();
-        let mut next: Option<(u64, Bytes)> = None;
-        loop {
-            tokio::select! {
-                biased;
-                Some((answer, size)) = receipts.next(), if !receipts.is_empty() => {
-                    self.bytes.fetch_sub(size, Ordering::Relaxed);
-                    if answers.send(answer).await.is_err() {
-                        return gone();
-                    }
-                }
-                () = closing.cancelled() => return gone(),
-                Some(delivery) = self.queue.recv(), if next.is_none() => next = Some(delivery),
-                slot = self.mail.sink.reserve(), if next.is_some() => {
-                    let Ok(slot) = slot else { return gone() };
-                    let Some((id, frame)) = next.take() else { continue };
-                    let size = frame.len() as u64;
-                    let (receipt, answer) = Receipt::new();
-                    let (via, origin) = (self.mail.id.clone(), self.mail.origin.clone());
-                    slot.send(TransportEvent::Inbound(Inbound { via, frame, origin, receipt }));
-                    // Refused for good is settled as well: the relay need not know the difference.
-                    receipts.push(answer.map(move |disposition| match disposition {
-                        Ok(_) => (FromClient::Taken { id }, size),
-                        Err(_) => (FromClient::Later { id }, size),
-                    }));
-                }
-            }
-        }
+    pub(super) async fn run(self, answers: mpsc::Sender<FromClient>, closing: CancellationToken) -> Failure {
+        let mut answers = Answers { answers, bytes: self.bytes };
+        // The relay brings again what has no answer by then.
+        self.handover.run(&mut answers, closing).await;
+        Failure::new(ReasonKind::Stopping, "the node is stopping")
     }
 }
 
-fn gone() -> Failure {
-    Failure::new(ReasonKind::Stopping, "the node is stopping")
+/// Answers on their way to the writer.
+struct Answers {
+    answers: mpsc::Sender<FromClient>,
+    bytes: Arc<AtomicU64>,
+}
+
+impl Settle<u64> for Answers {
+    async fn settle(&mut self, id: u64, bytes: usize, answer: Option<Disposition>) -> bool {
+        self.bytes.fetch_sub(bytes as u64, Ordering::Relaxed);
+        // Refused for good is settled as well: the relay need not know the difference.
+        let told = if answer.is_some() { FromClient::Taken { id } } else { FromClient::Later { id } };
+        self.answers.send(told).await.is_ok()
+    }
 }

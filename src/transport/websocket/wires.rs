@@ -21,13 +21,16 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    connection::{Outgoing, Shared, lock},
-    dial::{Failure, Socket, web_failure},
+    connection::{Outgoing, Shared},
+    dial::{Socket, web_failure},
     inbox::{Mail, Slot, WINDOW, inbox},
     moving::{Moved, while_moving},
     protocol::{FromClient, FromRelay, Refusal},
 };
-use crate::delivery::ReasonKind;
+use crate::{
+    delivery::ReasonKind,
+    transport::{link::Failure, lock},
+};
 
 /// How long saying goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(1);

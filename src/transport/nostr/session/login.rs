@@ -6,10 +6,14 @@ use nostr_sdk::{ClientMessage, EventBuilder, EventId, JsonUtil as _, RelayUrl, S
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::Session;
+use super::{Mail, REFUSED_WAIT, Session};
 use crate::{
     delivery::{Reason, ReasonKind, Retry},
-    transport::SendError,
+    transport::{
+        SendError,
+        link::Failure,
+        nostr::message::{refusal, refuses_access, wants_login},
+    },
     wire::SafeText,
 };
 
@@ -27,7 +31,61 @@ pub(super) enum Login {
     Refused(SendError),
 }
 
+impl Login {
+    /// Whether there is a challenge that was not answered yet.
+    pub(super) fn is_challenged(&self) -> bool {
+        matches!(self, Self::Challenged(_))
+    }
+}
+
 impl Session {
+    /// Whether a refusal can be overcome by a login: it says so, or the relay has challenged us and now refuses access. (NIP-42 has
+    /// `restricted:` for those who are logged in already; some use it before.)
+    pub(super) fn asks_for_login(&self, message: &str) -> bool {
+        wants_login(message) || self.login.is_challenged() && refuses_access(message)
+    }
+
+    /// What a relay says to people. Some refuse a question for mail in this way only.
+    pub(super) async fn notice(&mut self, text: &str) -> Result<(), Failure> {
+        tracing::info!(relay = %self.manner.relay, notice = %SafeText::line(text), "a relay says");
+        self.notice = Some(SafeText::line(text));
+        let unanswered = self.mail.as_ref().is_some_and(Mail::is_unanswered);
+        if self.may_repeat(text) {
+            self.fetching.values_mut().for_each(|waiting| waiting.waits_for_login = true);
+            if let Some(mail) = self.mail.as_mut() {
+                mail.waits_for_login = unanswered;
+            }
+            self.repeat().await;
+            return Ok(());
+        }
+        if !unanswered || !refuses_access(text) {
+            return Ok(());
+        }
+        let SendError { reason, .. } = self.refused(text);
+        Err(Failure { reason, wait: Some(REFUSED_WAIT) })
+    }
+
+    /// A refusal; one that asks for a login although that was refused tells why it was.
+    pub(super) fn refused(&self, message: &str) -> SendError {
+        match &self.login {
+            Login::Refused(error) if wants_login(message) => error.clone(),
+            _ => refusal(&self.manner.relay, message),
+        }
+    }
+
+    /// Whether something that was refused in these words, without saying what, is worth saying again: once, after our login.
+    pub(super) fn may_repeat(&self, message: &str) -> bool {
+        let logs_in = matches!(self.login, Login::Challenged(_) | Login::Answered(..));
+        refuses_access(message) && logs_in && !self.repeated
+    }
+
+    /// Answers the challenge, if that is not done yet, and says again what waits for it: such a relay may not answer a login.
+    pub(super) async fn repeat(&mut self) {
+        self.repeated = true;
+        self.log_in().await;
+        self.say_again().await;
+    }
+
     /// Whether a login is still worth a try.
     pub(super) fn can_log_in(&self) -> bool {
         matches!(self.login, Login::Challenged(_) | Login::Answered(..) | Login::Unasked)
@@ -54,28 +112,31 @@ impl Session {
     pub(super) async fn logged_in(&mut self, ok: bool, message: &str) {
         if ok {
             self.login = Login::In;
-            let again: Vec<_> = self.publishing.values_mut().filter(|waiting| waiting.waits_for_login).collect();
-            let mut texts = Vec::with_capacity(again.len());
-            for waiting in again {
-                waiting.waits_for_login = false;
-                texts.push(Message::Text(waiting.event.text.clone()));
-            }
-            for (name, waiting) in self.fetching.iter_mut().filter(|(_, waiting)| waiting.waits_for_login) {
-                waiting.waits_for_login = false;
-                let ask = ClientMessage::req(SubscriptionId::new(name), waiting.filter.clone());
-                texts.extend(ask.try_as_json().ok().map(Message::text));
-            }
-            if let Some(mail) = self.mail.as_mut().filter(|mail| mail.waits_for_login) {
-                let (ask, _) = mail.begin();
-                texts.extend(ask.try_as_json().ok().map(Message::text));
-            }
-            for text in texts {
-                self.write(text).await;
-            }
-            return;
+            return self.say_again().await;
         }
         let reason = format!("{} refuses the login: {}", self.manner.relay, SafeText::line(message));
         self.login_failed(Reason::new(ReasonKind::AuthRefused, reason));
+    }
+
+    async fn say_again(&mut self) {
+        let again: Vec<_> = self.publishing.values_mut().filter(|waiting| waiting.waits_for_login).collect();
+        let mut texts = Vec::with_capacity(again.len());
+        for waiting in again {
+            waiting.waits_for_login = false;
+            texts.push(Message::Text(waiting.event.text.clone()));
+        }
+        for (name, waiting) in self.fetching.iter_mut().filter(|(_, waiting)| waiting.waits_for_login) {
+            waiting.waits_for_login = false;
+            let ask = ClientMessage::req(SubscriptionId::new(name), waiting.filter.clone());
+            texts.extend(ask.try_as_json().ok().map(Message::text));
+        }
+        if let Some(mail) = self.mail.as_mut().filter(|mail| mail.waits_for_login) {
+            let (ask, _) = mail.begin();
+            texts.extend(ask.try_as_json().ok().map(Message::text));
+        }
+        for text in texts {
+            self.write(text).await;
+        }
     }
 
     /// Who waits for the login gets that reason.
