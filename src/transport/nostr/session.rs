@@ -1,6 +1,5 @@
 //! What happens on one connection: orders out, answers and mail in.
 
-mod announce;
 mod login;
 
 use std::{
@@ -46,6 +45,9 @@ const TICK: Duration = Duration::from_millis(250);
 const REFUSED_WAIT: Duration = Duration::from_secs(60);
 /// How long one write may take.
 const WRITE_LIMIT: Duration = Duration::from_secs(20);
+/// How long a relay that wants to know who we are has to say so before we say anything. (Some tell too late, and then refuse without
+/// saying that a login would help.)
+const GREETING: Duration = Duration::from_millis(100);
 /// How long saying goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(1);
 
@@ -92,11 +94,6 @@ pub(super) struct Session {
     /// The last thing the relay said to people; it explains a missing answer.
     notice: Option<SafeText>,
     mail: Option<Mail>,
-    /// What is to be published once the relay has answered, and how much of it has no answer yet.
-    announce: Vec<Ready>,
-    announcing: usize,
-    /// What was refused before the login was said again, which is done once.
-    repeated: bool,
     number: u64,
     heard: Instant,
     pinged: Instant,
@@ -118,9 +115,6 @@ pub(super) async fn run(socket: Socket, manner: Manner, mail: Option<Mail>, ends
         login: Login::Unasked,
         notice: None,
         mail,
-        announce: Vec::new(),
-        announcing: 0,
-        repeated: false,
         number: 0,
         heard: now,
         pinged: now,
@@ -161,6 +155,12 @@ type Stream = futures_util::stream::SplitStream<Socket>;
 
 impl Session {
     async fn run(&mut self, stream: &mut Stream, orders: &mut mpsc::Receiver<Order>) -> Failure {
+        if self.manner.shows_itself
+            && let Ok(message) = timeout(GREETING, stream.next()).await
+            && let Err(failure) = self.hear(message).await
+        {
+            return failure;
+        }
         self.begin().await;
         let mut tick = interval(TICK);
         loop {
@@ -180,7 +180,12 @@ impl Session {
         let begin = self.mail.as_mut().map(Mail::begin);
         match begin {
             Some((ask, announce)) => {
-                self.announce = announce;
+                // First what others need to write to us: when our mail comes, they can.
+                for event in announce {
+                    // Nobody waits; what comes of it is told as trouble.
+                    let (reply, _) = oneshot::channel();
+                    self.obey(Order::Publish { event, reply }).await;
+                }
                 self.say(ask).await;
             }
             None => {
@@ -259,9 +264,9 @@ impl Session {
     /// the answer stays away.
     async fn guess(&mut self, text: &str, what: &str) {
         let Some(why) = nameless_refusal(text) else { return self.refuse(what) };
-        if self.may_repeat(&why) {
+        if self.asks_for_login(&why) && self.can_log_in() {
             self.publishing.values_mut().for_each(|waiting| waiting.waits_for_login = true);
-            return self.repeat().await;
+            return self.log_in_unasked().await;
         }
         let only = self.publishing.keys().next().copied().filter(|_| self.publishing.len() == 1);
         match only {
@@ -282,10 +287,8 @@ impl Session {
             }
             RelayMessage::Notice(text) => return self.notice(&text).await,
             RelayMessage::Auth { challenge } if challenge.len() <= CHALLENGE_BYTES => {
-                // The first one only: a relay that goes on asking does not make us sign without end.
-                let unasked = self.manner.shows_itself && matches!(self.login, Login::Unasked);
                 self.login = Login::Challenged(challenge.into_owned());
-                if unasked || self.waits_for_login() {
+                if self.waits_for_login() || self.manner.shows_itself {
                     self.log_in().await;
                 }
             }
@@ -313,11 +316,11 @@ impl Session {
             return self.say(ClientMessage::close(SubscriptionId::new(subscription))).await;
         }
         let next = self.mail.as_mut().map(|mail| mail.end_of_stored(subscription)).unwrap_or_default();
+        if self.mail.is_some() {
+            self.told.ready.send_replace(true);
+        }
         for message in next {
             self.say(message).await;
-        }
-        if self.mail.is_some() {
-            self.publish_announcements().await;
         }
     }
 
@@ -366,6 +369,16 @@ impl Session {
         let outcome = if ok || has_it_already(message) { Ok(()) } else { Err(self.refused(message)) };
         self.announced(&outcome);
         let _ = publishing.reply.send(outcome);
+    }
+
+    /// What others must know to write to us could not be published: we still read.
+    /// (Connections that receive publish nothing else.)
+    fn announced(&self, outcome: &Result<(), SendError>) {
+        if let (Some(_), Err(error)) = (&self.mail, outcome) {
+            let reason = &error.reason;
+            let text = format!("our key and relays are not published there: {reason}");
+            self.told.set_trouble(Some(Reason::new(reason.kind, text)));
+        }
     }
 
     async fn tick(&mut self) -> Result<(), Failure> {

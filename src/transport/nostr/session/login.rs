@@ -6,7 +6,7 @@ use nostr_sdk::{ClientMessage, EventBuilder, EventId, JsonUtil as _, RelayUrl, S
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::{Mail, REFUSED_WAIT, Session};
+use super::{REFUSED_WAIT, Session};
 use crate::{
     delivery::{Reason, ReasonKind, Retry},
     transport::{
@@ -49,16 +49,12 @@ impl Session {
     pub(super) async fn notice(&mut self, text: &str) -> Result<(), Failure> {
         tracing::info!(relay = %self.manner.relay, notice = %SafeText::line(text), "a relay says");
         self.notice = Some(SafeText::line(text));
-        let unanswered = self.mail.as_ref().is_some_and(Mail::is_unanswered);
-        if self.may_repeat(text) {
-            self.fetching.values_mut().for_each(|waiting| waiting.waits_for_login = true);
-            if let Some(mail) = self.mail.as_mut() {
-                mail.waits_for_login = unanswered;
-            }
-            self.repeat().await;
+        let Some(mail) = self.mail.as_mut().filter(|mail| refuses_access(text) && mail.is_unanswered()) else {
             return Ok(());
-        }
-        if !unanswered || !refuses_access(text) {
+        };
+        if self.login.is_challenged() {
+            mail.waits_for_login = true;
+            self.log_in_unasked().await;
             return Ok(());
         }
         let SendError { reason, .. } = self.refused(text);
@@ -73,15 +69,8 @@ impl Session {
         }
     }
 
-    /// Whether something that was refused in these words, without saying what, is worth saying again: once, after our login.
-    pub(super) fn may_repeat(&self, message: &str) -> bool {
-        let logs_in = matches!(self.login, Login::Challenged(_) | Login::Answered(..));
-        refuses_access(message) && logs_in && !self.repeated
-    }
-
-    /// Answers the challenge, if that is not done yet, and says again what waits for it: such a relay may not answer a login.
-    pub(super) async fn repeat(&mut self) {
-        self.repeated = true;
+    /// Answers the challenge and says again what waits for it, because a relay that did not ask may not answer either.
+    pub(super) async fn log_in_unasked(&mut self) {
         self.log_in().await;
         self.say_again().await;
     }
