@@ -45,8 +45,7 @@ const TICK: Duration = Duration::from_millis(250);
 const REFUSED_WAIT: Duration = Duration::from_secs(60);
 /// How long one write may take.
 const WRITE_LIMIT: Duration = Duration::from_secs(20);
-/// How long a relay that wants to know who we are has to say so before we say anything. (Some tell too late, and then refuse without
-/// saying that a login would help.)
+/// How long a relay that wants to know who we are has to say so before we say anything.
 const GREETING: Duration = Duration::from_millis(100);
 /// How long saying goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -287,8 +286,10 @@ impl Session {
             }
             RelayMessage::Notice(text) => return self.notice(&text).await,
             RelayMessage::Auth { challenge } if challenge.len() <= CHALLENGE_BYTES => {
+                // Shown once: a relay that challenges without end does not have us sign without end.
+                let shows_itself = self.manner.shows_itself && matches!(self.login, Login::Unasked);
                 self.login = Login::Challenged(challenge.into_owned());
-                if self.waits_for_login() || self.manner.shows_itself {
+                if self.waits_for_login() || shows_itself {
                     self.log_in().await;
                 }
             }
