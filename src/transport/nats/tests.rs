@@ -97,8 +97,8 @@ async fn servers_that_misbehave_are_left_with_a_reason() {
         ("INFO nonsense\r\n", "", None, ReasonKind::Unreachable, ""),
         (INFO, "-ERR 'Authorization Violation'\r\n", None, ReasonKind::AuthRefused, "authorization violation"),
         (INFO, "-ERR 'User Authentication Expired'\r\n", None, ReasonKind::AuthRefused, "Expired"),
-        // Accepts the login and never answers.
-        (INFO, "PONG\r\n", None, ReasonKind::Timeout, "no answer"),
+        // Accepts the login and never answers: the time for all or that for one request ends first.
+        (INFO, "PONG\r\n", None, ReasonKind::Timeout, "answer"),
         // A message without end, and a line without end.
         (INFO, "PONG\r\nMSG a 1 999999999999\r\n", Some(&BLOCK[..]), ReasonKind::Protocol, "more than"),
         (INFO, "PONG\r\n", Some(&BLOCK[..]), ReasonKind::Protocol, "more than"),
