@@ -91,6 +91,7 @@ impl<S: Live> Board<S> {
     }
 
     /// Whether there is a session to send over.
+    #[cfg_attr(not(feature = "matrix"), expect(dead_code, reason = "only matrix asks while it synchronises"))]
     pub(in crate::transport) fn is_up(&self) -> bool {
         matches!(*self.state.borrow(), LinkState::Up(_))
     }

@@ -25,8 +25,11 @@ use tokio::{
     time::Instant,
 };
 
+// Others are content with the usual pace.
+#[cfg(any(test, feature = "nats", feature = "matrix"))]
+pub(super) use self::keep::Pace;
 pub(super) use self::{
-    keep::{Board, Dial, Keeper, Pace, until_unused},
+    keep::{Board, Dial, Keeper, until_unused},
     life::Life,
     pool::Links,
 };
@@ -114,6 +117,7 @@ impl<S> Clone for LinkState<S> {
 #[derive(Debug)]
 pub(super) struct Link<S> {
     /// The other end, for people.
+    #[cfg_attr(not(feature = "nostr"), expect(dead_code, reason = "only nostr has many links to name"))]
     pub(super) place: SafeText,
     state: watch::Receiver<LinkState<S>>,
     demand: Arc<Notify>,
@@ -127,6 +131,10 @@ impl<S: Live> Link<S> {
     }
 
     /// The session that there is, if there is one.
+    #[cfg_attr(
+        not(any(test, feature = "nats")),
+        expect(dead_code, reason = "only nats has something to flush at the end")
+    )]
     pub(super) fn session(&self) -> Option<Arc<S>> {
         match &*self.state.borrow() {
             LinkState::Up(session) if !session.life().is_over() => Some(session.clone()),

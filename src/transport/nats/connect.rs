@@ -28,6 +28,9 @@ const COMMANDS: usize = 64;
 /// does before it notices that nobody holds the connection any more is not used.
 const REDIAL: Duration = Duration::from_millis(500);
 
+/// How much later than by a failed request we may hear that the library's tasks have ended.
+const LAST_WORDS: Duration = Duration::from_millis(50);
+
 /// What a connection is for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Purpose {
@@ -74,7 +77,10 @@ impl Connection {
             let (server, seconds) = (address.authority(), limit.as_secs());
             Err(Reason::new(ReasonKind::Timeout, format!("{server}: no answer within {seconds} s")))
         });
-        dialled.map_err(|reason| hearing.explain(&address.authority(), reason))
+        match dialled {
+            Ok(settled) => Ok(settled),
+            Err(reason) => Err(hearing.cause(&address.authority(), reason).await),
+        }
     }
 
     async fn open(
@@ -191,6 +197,15 @@ impl Hearing {
 
     fn refused(&self) -> std::sync::MutexGuard<'_, Option<String>> {
         self.refused.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Why a dial failed: `reason`, unless the library failed on what the server sent. Of that we may hear a moment later than of
+    /// the requests that it took along.
+    async fn cause(&self, server: &str, reason: Reason) -> Reason {
+        match timeout(LAST_WORDS, self.ended()).await {
+            Ok(known) if known.kind == ReasonKind::Protocol => known,
+            _ => self.explain(server, reason),
+        }
     }
 
     /// A request that nobody answered because we may not ask is told apart from a slow server.
