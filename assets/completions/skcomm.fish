@@ -562,7 +562,7 @@ complete -c skcomm -n "__fish_skcomm_using_subcommand daemon" -s h -l help -d 'P
 complete -c skcomm -n "__fish_skcomm_using_subcommand daemon" -s V -l version -d 'Print version'
 complete -c skcomm -n "__fish_skcomm_using_subcommand serve" -l listen -d 'Where it listens; port 0 takes a free one' -r
 complete -c skcomm -n "__fish_skcomm_using_subcommand serve" -l data -d 'The folder of its mailboxes [default: relay in the home folder]' -r -f -a "(__fish_complete_directories)"
-complete -c skcomm -n "__fish_skcomm_using_subcommand serve" -l store -d 'Keep the mailboxes in NATS JetStream, together with other relays: nats://HOST[:PORT][,HOST...][?SETTING=VALUE&...]' -r
+complete -c skcomm -n "__fish_skcomm_using_subcommand serve" -l store -d 'Keep the mailboxes in NATS JetStream, together with other relays: nats://HOST,HOST?SETTING=VALUE&SETTING=VALUE' -r
 complete -c skcomm -n "__fish_skcomm_using_subcommand serve" -l name -d 'A name, for people' -r
 complete -c skcomm -n "__fish_skcomm_using_subcommand serve" -l host -d 'A name by which clients dial it, as HOST:PORT or HOST; may be repeated' -r
 complete -c skcomm -n "__fish_skcomm_using_subcommand serve" -l member -d 'Only these may have a mailbox, by fingerprint; may be repeated. Everybody without it' -r

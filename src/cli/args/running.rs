@@ -123,7 +123,7 @@ pub struct ServeArgs {
     /// The folder of its mailboxes [default: relay in the home folder]
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub data: Option<PathBuf>,
-    /// Keep the mailboxes in NATS JetStream, together with other relays: nats://HOST[:PORT][,HOST...][?SETTING=VALUE&...]
+    /// Keep the mailboxes in NATS JetStream, together with other relays: nats://HOST,HOST?SETTING=VALUE&SETTING=VALUE
     #[arg(long, value_name = "URL", conflicts_with = "data")]
     pub store: Option<String>,
     /// A name, for people
