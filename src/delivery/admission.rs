@@ -136,6 +136,11 @@ impl Machine {
             self.place(id, Place::Held);
             return self.set_state(id, MessageState::Held { reason });
         }
+        if message.is_fresh() && !message.is_control() {
+            let peer = message.out.peer;
+            self.wake_for_news(now, peer);
+        }
+        let Some(message) = self.messages.get(&id) else { return };
         let choice = self.choose(now, &Ask::new_round(message));
         if choice.ranked.is_empty() {
             self.wait_for_paths(now, id, &choice, None);

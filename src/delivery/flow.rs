@@ -374,7 +374,7 @@ impl Machine {
             message.out.max_retries
         };
         if !message.round_away || self.config.away_counts || message.is_control() {
-            message.retries = message.retries.saturating_add(1);
+            message.note_refused(now.mono, &self.config);
         }
         let last = message.round_reason.clone();
         if message.retries > bound {

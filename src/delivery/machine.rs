@@ -12,7 +12,7 @@ use super::{
     TransportId,
     carrier::Carrier,
     message::{Attempt, Message},
-    peer::Peer,
+    peer::{Peer, Place},
     timer::{Timer, Timers},
 };
 use crate::wire::{EnvelopeId, Fingerprint, Timestamp};
@@ -128,6 +128,12 @@ impl Machine {
     /// The newest lines of a message's ledger, oldest first.
     pub fn attempts(&self, envelope_id: &EnvelopeId) -> &[AttemptRecord] {
         self.messages.get(envelope_id).map_or(&[], |message| &message.ledger)
+    }
+
+    /// Whether a message waits in its peer's line, as all like it do that came later: not for its own next try, for hours
+    /// or a size that a path wants, nor to be released.
+    pub fn is_in_line(&self, envelope_id: &EnvelopeId) -> bool {
+        self.messages.get(envelope_id).is_some_and(|message| matches!(message.place, Place::Ready | Place::Blocked))
     }
 
     /// Messages that are held for a reason of that kind, and to whom they go.

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::{
-    AttemptId, AttemptOutcome, AttemptRecord, MessageState, Outgoing, Reason, ReasonKind, TransportId,
+    AttemptId, AttemptOutcome, AttemptRecord, Config, MessageState, Outgoing, Reason, ReasonKind, TransportId,
     peer::{Order, Place, Profile},
+    retry,
 };
 use crate::wire::{EnvelopeId, Fingerprint, Mode, Timestamp, Urgency};
 
@@ -18,6 +19,8 @@ pub(super) struct Message {
     pub(super) place: Place,
     /// Rounds that were refused: what is persisted and bounded by `max_retries`.
     pub(super) retries: u32,
+    /// When the latest of them ended.
+    pub(super) refused_at: Option<Duration>,
     /// Rounds that ended without acceptance: the step of the retry schedule.
     pub(super) rounds: u32,
     /// Rounds that ended accepted and without an ack.
@@ -55,6 +58,7 @@ impl Message {
             state: MessageState::Queued { next_try: None, reason: None },
             place: Place::Active,
             retries: 0,
+            refused_at: None,
             rounds: 0,
             silent_rounds: 0,
             stored: false,
@@ -82,7 +86,7 @@ impl Message {
         self.place == Place::Held && matches!(&self.state, MessageState::Held { reason } if reason.kind == kind)
     }
 
-    /// Whether a transport never had it: it may cut rests short.
+    /// Whether no transport ever had it: it may cut rests short.
     pub(super) fn is_fresh(&self) -> bool {
         self.last_number == 0 && self.rounds == 0
     }
@@ -96,6 +100,17 @@ impl Message {
             Mode::Speed => 2,
             Mode::Failover | Mode::Stealth if critical => 2,
             Mode::Failover | Mode::Stealth => 1,
+        }
+    }
+
+    /// A round was refused. It counts unless it came before the schedule had one due: other messages and the user may
+    /// begin rounds early, and must not use up what this one has.
+    pub(super) fn note_refused(&mut self, now: Duration, config: &Config) {
+        let step = self.retries.saturating_sub(1);
+        let least = retry::wait(&config.retry, step).mul_f64(1.0 - config.jitter.clamp(0.0, 0.5));
+        if self.refused_at.is_none_or(|last| now >= last + least) {
+            self.retries = self.retries.saturating_add(1);
+            self.refused_at = Some(now);
         }
     }
 

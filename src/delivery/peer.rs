@@ -64,6 +64,28 @@ impl Profile {
     }
 }
 
+/// Lines of messages, one for each profile.
+#[derive(Debug, Default)]
+struct Lines(BTreeMap<Profile, BTreeMap<Order, EnvelopeId>>);
+
+impl Lines {
+    fn insert(&mut self, profile: &Profile, order: Order, id: EnvelopeId) {
+        match self.0.get_mut(profile) {
+            Some(line) => drop(line.insert(order, id)),
+            None => drop(self.0.insert(profile.clone(), BTreeMap::from([(order, id)]))),
+        }
+    }
+
+    fn remove(&mut self, profile: &Profile, order: Order) {
+        if let Some(line) = self.0.get_mut(profile) {
+            line.remove(&order);
+            if line.is_empty() {
+                self.0.remove(profile);
+            }
+        }
+    }
+}
+
 /// A path that failed is left alone for a while.
 #[derive(Clone, Debug)]
 pub(super) struct Rest {
@@ -138,8 +160,17 @@ impl Path {
         self.rest = self.rest.take().filter(|rest| rest.firm);
     }
 
-    /// The rest, if it has not ended. A message that was just written may cut it short once the path had
-    /// `config.retry`'s first wait of peace.
+    /// There is something new to send: a long rest ends, as [`Path::resting`] has it. Says whether it did.
+    pub(super) fn wake_for_news(&mut self, now: Duration, config: &Config) -> bool {
+        let ends = self.resting(now, false, config).is_some() && self.resting(now, true, config).is_none();
+        if ends {
+            self.rest = None;
+        }
+        ends
+    }
+
+    /// The rest, if it has not ended. What was just written may cut it short once the path had `config.retry`'s first
+    /// wait of peace.
     pub(super) fn resting(&self, now: Duration, fresh: bool, config: &Config) -> Option<&Rest> {
         let rest = self.rest.as_ref().filter(|rest| rest.until > now)?;
         let peace = config.retry.first().copied().unwrap_or_default();
@@ -155,8 +186,10 @@ pub(super) enum Place {
     Ready,
     /// On its way: attempts are under way.
     Active,
-    /// Until one of its paths may be tried again.
+    /// Until one of its paths may be tried again. No later message like it goes first.
     Blocked,
+    /// Likewise, but an open path has something against it alone, such as its size: others may pass.
+    Aside,
     /// Until its own alarm.
     Timed,
     /// Until the hours for messages like it come, or another path opens.
@@ -185,8 +218,11 @@ pub(super) struct Peer {
     pub(super) all: BTreeMap<Order, EnvelopeId>,
     /// How many of `all` are control messages.
     pub(super) control: usize,
-    ready: BTreeMap<Profile, BTreeMap<Order, EnvelopeId>>,
+    ready: Lines,
+    /// What waits for a path to open, those that others may pass among them.
     pub(super) blocked: BTreeMap<Order, EnvelopeId>,
+    /// Those of `blocked` that nobody passes.
+    barred: Lines,
     pub(super) timed: BTreeMap<Order, EnvelopeId>,
     pub(super) dated: BTreeMap<Order, EnvelopeId>,
     pub(super) shelved: BTreeMap<Order, EnvelopeId>,
@@ -213,15 +249,17 @@ impl Peer {
     }
 
     pub(super) fn has_ready(&self) -> bool {
-        !self.ready.is_empty()
+        !self.ready.0.is_empty()
     }
 
     pub(super) fn put(&mut self, place: Place, order: Order, profile: &Profile, id: EnvelopeId) {
         match place {
-            Place::Ready => {
-                self.ready.entry(profile.clone()).or_default().insert(order, id);
+            Place::Ready => self.ready.insert(profile, order, id),
+            Place::Blocked => {
+                self.blocked.insert(order, id);
+                self.barred.insert(profile, order, id);
             }
-            Place::Blocked => drop(self.blocked.insert(order, id)),
+            Place::Aside => drop(self.blocked.insert(order, id)),
             Place::Timed => drop(self.timed.insert(order, id)),
             Place::Dated => drop(self.dated.insert(order, id)),
             Place::Shelved => drop(self.shelved.insert(order, id)),
@@ -231,15 +269,12 @@ impl Peer {
 
     pub(super) fn take(&mut self, place: Place, order: Order, profile: &Profile) {
         match place {
-            Place::Ready => {
-                if let Some(line) = self.ready.get_mut(profile) {
-                    line.remove(&order);
-                    if line.is_empty() {
-                        self.ready.remove(profile);
-                    }
-                }
+            Place::Ready => self.ready.remove(profile, order),
+            Place::Blocked => {
+                self.blocked.remove(&order);
+                self.barred.remove(profile, order);
             }
-            Place::Blocked => drop(self.blocked.remove(&order)),
+            Place::Aside => drop(self.blocked.remove(&order)),
             Place::Timed => drop(self.timed.remove(&order)),
             Place::Dated => drop(self.dated.remove(&order)),
             Place::Shelved => drop(self.shelved.remove(&order)),
@@ -248,10 +283,16 @@ impl Peer {
     }
 
     /// The first in line whose profile is not among `stuck`.
-    pub(super) fn head(&self, stuck: &BTreeSet<Profile>) -> Option<(Profile, EnvelopeId)> {
-        let lines = self.ready.iter().filter(|(profile, _)| !stuck.contains(profile));
+    pub(super) fn head(&self, stuck: &BTreeSet<Profile>) -> Option<(Profile, Order, EnvelopeId)> {
+        let lines = self.ready.0.iter().filter(|(profile, _)| !stuck.contains(profile));
         let heads = lines.filter_map(|(profile, line)| line.first_key_value().map(|(order, id)| (order, profile, id)));
-        heads.min_by_key(|(order, ..)| **order).map(|(_, profile, id)| (profile.clone(), *id))
+        heads.min_by_key(|(order, ..)| **order).map(|(order, profile, id)| (profile.clone(), *order, *id))
+    }
+
+    /// The first `most` of those that wait for a path and that nothing like them at this place in line may pass.
+    pub(super) fn before(&self, profile: &Profile, order: Order, most: usize) -> Vec<EnvelopeId> {
+        let line = self.barred.0.get(profile).map(|line| line.range(..order).take(most));
+        line.into_iter().flatten().map(|(_, id)| *id).collect()
     }
 
     /// Whether nothing is lost when the peer is forgotten.

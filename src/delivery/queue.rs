@@ -10,7 +10,7 @@ use std::{collections::BTreeSet, time::Duration};
 use super::{
     Machine, MessageState, Now, Reason,
     choice::{Ask, Choice, Ranked},
-    peer::{Order, Path, Place},
+    peer::{Order, Path, Place, Profile},
     timer::Timer,
 };
 use crate::wire::{EnvelopeId, Fingerprint, Mode, Urgency};
@@ -54,7 +54,7 @@ impl Machine {
         let Some(message) = self.messages.get(&id) else { return };
         match message.place {
             Place::Ready | Place::Active | Place::Held | Place::Done => return,
-            Place::Shelved | Place::Blocked | Place::Timed | Place::Dated => {}
+            Place::Shelved | Place::Blocked | Place::Aside | Place::Timed | Place::Dated => {}
         }
         if matches!(message.state, MessageState::Held { .. }) {
             self.set_state(id, MessageState::Queued { next_try: None, reason: None });
@@ -65,7 +65,10 @@ impl Machine {
     /// Starts whatever of a peer's line can start.
     pub(super) fn dispatch(&mut self, now: Now, fingerprint: Fingerprint) {
         let mut stuck = BTreeSet::new();
-        while let Some((profile, id)) = self.peers.get(&fingerprint).and_then(|peer| peer.head(&stuck)) {
+        while let Some((profile, order, id)) = self.peers.get(&fingerprint).and_then(|peer| peer.head(&stuck)) {
+            if self.let_older_go_first(fingerprint, &profile, order) {
+                continue;
+            }
             match self.start_round(now, id) {
                 Start::Started | Start::Nowhere { everyone: false } => {}
                 Start::Full | Start::Nowhere { everyone: true } => {
@@ -73,7 +76,28 @@ impl Machine {
                 }
             }
         }
+        // Those let in front were put in line on the way, and had their turn.
+        self.dirty.remove(&fingerprint);
         self.arm_peer(now, fingerprint);
+    }
+
+    /// Puts those in line that wait for a path and come before the first in line: when it may go, so may they. Says
+    /// whether there are any.
+    fn let_older_go_first(&mut self, fingerprint: Fingerprint, profile: &Profile, order: Order) -> bool {
+        let older = self.peers.get(&fingerprint).map(|peer| peer.before(profile, order, RELEASED_AT_ONCE));
+        let older = older.unwrap_or_default();
+        older.iter().for_each(|id| self.make_ready(*id));
+        !older.is_empty()
+    }
+
+    /// A new message ends the long rests of its peer's paths: not for itself alone, or it would overtake what has waited
+    /// for them longer.
+    pub(super) fn wake_for_news(&mut self, now: Now, fingerprint: Fingerprint) {
+        let Some(peer) = self.peers.get_mut(&fingerprint) else { return };
+        let woken = peer.paths.values_mut().filter_map(|path| path.wake_for_news(now.mono, &self.config).then_some(()));
+        if woken.count() > 0 {
+            self.release(fingerprint, RELEASED_AT_ONCE);
+        }
     }
 
     fn start_round(&mut self, now: Now, id: EnvelopeId) -> Start {
@@ -140,7 +164,13 @@ impl Machine {
         } else {
             let next_try = choice.opens_at().map(|at| now.wall_at(at.max(now.mono)));
             let reason = last.unwrap_or_else(|| choice.why_not());
-            let place = if choice.waits_for_hours() { Place::Dated } else { Place::Blocked };
+            let place = if choice.waits_for_hours() {
+                Place::Dated
+            } else if choice.bars_everyone() {
+                Place::Blocked
+            } else {
+                Place::Aside
+            };
             (place, MessageState::Queued { next_try, reason: Some(reason) })
         };
         self.place(id, place);

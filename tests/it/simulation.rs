@@ -92,6 +92,8 @@ fn every_invariant_can_fail() {
         (Fault::Impatient, Invariant::WaitsAreKept),
         (Fault::NamesAnotherPath, Invariant::LedgerIsTrue),
         (Fault::NoRoomForAcks, Invariant::AcksAreTaken),
+        (Fault::EndlessPatience, Invariant::SilenceEnds),
+        (Fault::NewestFirst, Invariant::OrderIsKept),
         (Fault::DeafToHolds, Invariant::WordIsKept),
         (Fault::ChunkBeforeSync, Invariant::AckedIsKept),
         (Fault::FileFromTheStart, Invariant::FilesResume),

@@ -13,6 +13,9 @@ use rustix::process::{Pid, Signal, kill_process};
 /// No wait lasts longer, on however busy a machine.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// Output that stays away for so long is not the middle of a frame, even on a busy machine.
+const REST: Duration = Duration::from_secs(1);
+
 /// Keys as a terminal sends them.
 pub(crate) const ENTER: &str = "\r";
 pub(crate) const ESC: &str = "\x1b";
@@ -210,6 +213,23 @@ impl Terminal {
     /// The screen now.
     pub(crate) fn grid(&self) -> Grid {
         Grid::of(&self.shared.lock())
+    }
+
+    /// The screen once the program has come to rest: whatever it had to draw is drawn, and has been read. Only for one that
+    /// draws nothing by itself.
+    pub(crate) fn settled(&self) -> Grid {
+        let end = Instant::now() + LIMIT;
+        let mut output = self.shared.lock();
+        loop {
+            let written = output.raw.len();
+            let (held, quiet) =
+                self.shared.0.1.wait_timeout_while(output, REST, |output| output.raw.len() == written).unwrap();
+            if quiet.timed_out() {
+                return Grid::of(&held);
+            }
+            assert!(Instant::now() < end, "it never comes to rest");
+            output = held;
+        }
     }
 
     fn wait<T>(&self, why: &str, mut fits: impl FnMut(&Output) -> Option<T>) -> (T,) {

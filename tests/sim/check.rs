@@ -35,6 +35,10 @@ pub(crate) enum Invariant {
     LedgerIsTrue,
     /// No ack is turned away because of messages that wait.
     AcksAreTaken,
+    /// Nobody waits for an ack longer than the latency of the path allows.
+    SilenceEnds,
+    /// Nothing overtakes what waits in line for the same peer and is like it.
+    OrderIsKept,
     /// To a peer whose messages the user holds back nothing is sent.
     WordIsKept,
     /// A file goes on where it was: no chunk that is noted as arrived begins its way again.
@@ -44,7 +48,7 @@ pub(crate) enum Invariant {
 }
 
 impl Invariant {
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::AckedIsKept,
         Self::ToldIsKept,
         Self::ShownOnce,
@@ -60,6 +64,8 @@ impl Invariant {
         Self::WaitsAreKept,
         Self::LedgerIsTrue,
         Self::AcksAreTaken,
+        Self::SilenceEnds,
+        Self::OrderIsKept,
         Self::WordIsKept,
         Self::FilesResume,
         Self::AllEnd,

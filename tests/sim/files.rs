@@ -1,6 +1,8 @@
 //! Files: offered by a message, sent in chunks that are envelopes of their own, whole when every chunk is on the disk.
 //! Chunks are in no outbox: after a crash they are made anew from what is noted as arrived.
 
+use std::collections::BTreeSet;
+
 use rand::RngExt as _;
 use skcomm_tui::{
     delivery::{Input, MessageState, Outgoing, Policy, ReasonKind},
@@ -107,12 +109,14 @@ impl World {
     /// Puts chunks on the way while there is room.
     pub(super) fn fill(&mut self, node: usize, transfer: u32) {
         let (life, Transfer { to, chunks, .. }) = (self.nodes[node].life, *self.transfer(transfer));
-        loop {
+        let room = WINDOW.saturating_sub(self.nodes[node].volatile.under_way.get(&transfer).map_or(0, BTreeSet::len));
+        // No more than that: a chunk may push out another one, which must not come again at once.
+        for _ in 0..room {
             let volatile = &mut self.nodes[node].volatile;
             let (there, under_way) =
                 (volatile.there.entry(transfer).or_default(), volatile.under_way.entry(transfer).or_default());
             let next = (0..chunks).find(|index| !there.contains(index) && !under_way.contains(index));
-            let Some(index) = next.filter(|_| under_way.len() < WINDOW) else { return };
+            let Some(index) = next else { return };
             under_way.insert(index);
             self.send_chunk(node, to, transfer, index);
             let refused = |world: &Self| !world.nodes[node].volatile.under_way[&transfer].contains(&index);

@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use skcomm_tui::delivery::{AttemptId, AttemptRecord, Machine, MessageState, Outgoing};
+use skcomm_tui::{
+    delivery::{AttemptId, AttemptRecord, Input, Machine, MessageState, Outgoing},
+    wire::{Mode, Urgency},
+};
 
-use super::agenda::{Acked, Named};
+use super::agenda::{Acked, Named, node_of};
 
 /// An outbox entry.
 #[derive(Clone, Debug)]
@@ -71,6 +74,10 @@ pub(crate) struct Volatile {
     /// Of files of ours: chunks that are known to be there, and those under way.
     pub(crate) there: HashMap<u32, BTreeSet<u32>>,
     pub(crate) under_way: HashMap<u32, BTreeSet<u32>>,
+    /// What the machine was given to send, by whom it is for and what it is like; ends are noticed late.
+    pub(crate) lines: BTreeMap<(usize, Mode, Urgency), BTreeSet<u64>>,
+    /// Until when the ack of an attempt (message and number) that a next hop took must be there, or be missed.
+    pub(crate) silences: BTreeMap<(u64, u32), u64>,
     /// Files that are getting their names.
     pub(crate) finishing: HashSet<u32>,
     /// Chunks that were acked, not yet written.
@@ -115,6 +122,16 @@ pub(crate) struct Node {
 }
 
 impl Node {
+    /// Notes that a message was given to the machine.
+    pub(crate) fn note_line(&mut self, input: &Input) {
+        if let Input::Submit(out) | Input::Restore { outgoing: out, .. } = input
+            && let Named::Message(message) = Named::of(&out.envelope_id)
+        {
+            let like = (node_of(out.peer), out.mode, out.urgency);
+            self.volatile.lines.entry(like).or_default().insert(message);
+        }
+    }
+
     pub(crate) fn new(peers: Vec<usize>) -> Self {
         Self {
             machine: None,

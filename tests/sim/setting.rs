@@ -47,6 +47,10 @@ pub(crate) enum Fault {
     NamesAnotherPath,
     /// Acks have no room of their own.
     NoRoomForAcks,
+    /// The machine hears that every transport is as slow as a courier.
+    EndlessPatience,
+    /// The machine takes what was written last for the oldest.
+    NewestFirst,
     /// The machine does not hear that the user holds messages back.
     DeafToHolds,
     /// A chunk is acked when it comes in, not when it is on the disk.
@@ -58,7 +62,7 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    pub(crate) const ALL: [Self; 21] = [
+    pub(crate) const ALL: [Self; 23] = [
         Self::NoDedup,
         Self::AckBeforeDurable,
         Self::KeptBeforeDurable,
@@ -76,6 +80,8 @@ impl Fault {
         Self::Impatient,
         Self::NamesAnotherPath,
         Self::NoRoomForAcks,
+        Self::EndlessPatience,
+        Self::NewestFirst,
         Self::DeafToHolds,
         Self::ChunkBeforeSync,
         Self::FileFromTheStart,

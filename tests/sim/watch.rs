@@ -80,6 +80,60 @@ impl World {
         }
     }
 
+    /// What goes out for the first time leaves nobody behind who was there before and is like it.
+    pub(super) fn check_order(&mut self, node: usize, actions: &[Action]) {
+        let this = &mut self.nodes[node];
+        let Some(machine) = this.machine.as_ref().filter(|_| !this.skewed) else { return };
+        for action in actions {
+            let Action::Send { envelope_id, number: 1, .. } = action else { continue };
+            let Named::Message(message) = Named::of(envelope_id) else { continue };
+            let Some(line) = this.volatile.lines.values_mut().find(|line| line.contains(&message)) else { continue };
+            let told = &this.volatile.told;
+            line.retain(|other| told.get(&Named::Message(*other)).is_none_or(|rank| *rank == 0));
+            if let Some(left) = line.range(..message).find(|other| machine.is_in_line(&Named::Message(**other).id())) {
+                let what = format!("message {message} of node {node} went before {left}, which waits in line");
+                return self.broken(Invariant::OrderIsKept, what);
+            }
+        }
+    }
+
+    /// What a next hop took is acked, or missed, within the longest time that the path's latency allows.
+    pub(super) fn check_silence(&mut self, node: usize, actions: &[Action]) {
+        let mut missed = Vec::new();
+        for action in actions {
+            match action {
+                Action::Attempt { envelope_id, record } => {
+                    let Named::Message(message) = Named::of(envelope_id) else { continue };
+                    let link = self.links[usize::from(self.number(&record.via))].0;
+                    let silences = &mut self.nodes[node].volatile.silences;
+                    silences.remove(&(message, record.number));
+                    if record.outcome == AttemptOutcome::Accepted {
+                        let (_, longest) = link.capabilities().latency.ack_bounds();
+                        let longest = u64::try_from(longest.as_micros()).unwrap();
+                        silences.insert((message, record.number), self.now + longest + SENT_LATE);
+                    }
+                }
+                Action::State { envelope_id, state, .. } if state.is_final() => {
+                    let Named::Message(message) = Named::of(envelope_id) else { continue };
+                    self.nodes[node].volatile.silences.retain(|(of, _), _| *of != message);
+                }
+                _ => {}
+            }
+        }
+        let (stalled, silences) = (self.nodes[node].stalled, &mut self.nodes[node].volatile.silences);
+        silences.retain(|(message, number), until| {
+            // What was due while it was stalled could not be served.
+            let over = *until < self.now;
+            if over && *until > stalled + SENT_LATE {
+                missed.push(format!("node {node} still waits for an ack of message {message}, attempt {number}"));
+            }
+            !over
+        });
+        if let Some(what) = missed.pop() {
+            self.broken(Invariant::SilenceEnds, what);
+        }
+    }
+
     /// The first ack ends a race: but for the one that won it and has not said so yet, no transport works on.
     pub(super) fn check_race(&mut self, node: usize, message: u64) {
         let fate = &self.fates[usize::try_from(message).unwrap()];

@@ -4,7 +4,7 @@ use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use skcomm_tui::{
-    delivery::{AttemptId, Input, Leak, Machine, Now, Reason, ReasonKind, Retry, TransportId},
+    delivery::{AttemptId, Input, LatencyClass, Leak, Machine, Now, Reason, ReasonKind, Retry, TransportId},
     wire::Timestamp,
 };
 
@@ -175,6 +175,9 @@ impl World {
             if fault == Some(Fault::HidesLeaks) {
                 capabilities.leaks.retain(|leak| *leak != Leak::BothEndsToServer);
             }
+            if fault == Some(Fault::EndlessPatience) {
+                capabilities.latency = LatencyClass::Courier;
+            }
             if let Some(rules) = rules.filter(|_| fault != Some(Fault::NoRules)) {
                 inputs.push(Input::Schedule { id: id.clone(), schedule: rules.schedule() });
             }
@@ -229,6 +232,9 @@ impl World {
         let Some(machine) = &mut self.nodes[node].machine else { return };
         let overdue = machine.next_wake().filter(|due| *due >= awake && *due + Duration::from_micros(LATE) < now.mono);
         let restores = matches!(input, Input::Restore { .. });
+        let input = self.with_fault(input);
+        self.nodes[node].note_line(&input);
+        let Some(machine) = &mut self.nodes[node].machine else { return };
         let before = machine.queued().pending();
         let mut actions = machine.handle(now, input);
         let (after, next) = (machine.queued().pending(), machine.next_wake());
@@ -249,6 +255,8 @@ impl World {
             actions.extend(again);
         }
         self.check_width(&actions);
+        self.check_order(node, &actions);
+        self.check_silence(node, &actions);
         for action in actions {
             if self.step(node, Step::Action) {
                 return;
@@ -262,6 +270,18 @@ impl World {
             }
         }
         self.arm(node);
+    }
+
+    fn with_fault(&self, mut input: Input) -> Input {
+        if self.setting.fault == Some(Fault::NewestFirst)
+            && let Input::Submit(out) | Input::Restore { outgoing: out, .. } = &mut input
+        {
+            let age = out.composed.unix_ms() - START_MS;
+            out.composed = Timestamp::from_unix_ms(START_MS - age);
+            // It ends when it would have ended.
+            out.ttl_seconds += u64::try_from(age).unwrap_or(0).div_ceil(500);
+        }
+        input
     }
 
     /// Plans the next alarm of a node, unless an earlier one is planned.

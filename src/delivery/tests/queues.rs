@@ -153,3 +153,77 @@ fn ten_thousand_messages_to_one_peer_cost_each_event_only_its_own_work() {
     assert_eq!(done, 10_000);
     assert!(most < 40, "{most} actions from one event");
 }
+
+/// Everything that waits arrives one by one; in which order.
+fn all_arrive(bench: &mut Bench, mut from: usize, count: usize) -> Vec<EnvelopeId> {
+    let begun = from;
+    while bench.sent().len() < begun + count {
+        let sent = bench.sent();
+        assert!(sent.len() > from, "stuck after {from}");
+        for sent in &sent[from..] {
+            bench.accept(sent);
+            bench.ack(sent);
+        }
+        from = sent.len();
+    }
+    bench.sent()[begun..].iter().map(|sent| sent.id).collect()
+}
+
+#[test]
+fn a_new_message_does_not_overtake_those_that_wait_for_the_path_it_wakes() {
+    let mut bench = Bench::new(&[("tcp", direct())]);
+    bench.routes(2, &["tcp"]);
+    let mut sent = bench.submit(message(1)).remove(0);
+    for wait in [5, 15] {
+        bench.fail(&sent, ReasonKind::Unreachable);
+        bench.pass(secs(wait));
+        sent = bench.last_sent();
+    }
+    bench.fail(&sent, ReasonKind::Unreachable);
+    // The path rests for a minute, and is new to rest: these wait.
+    (2..=100).for_each(|n| assert_eq!(bench.submit(message(n)), []));
+    bench.pass(secs(6));
+    let before = bench.sent().len();
+    let woken = bench.submit(message(101));
+    assert_eq!(woken.len(), 1, "a path that is tried again gets one");
+    assert_eq!(woken[0].id, id(1), "the oldest goes first");
+    let order = all_arrive(&mut bench, before, 101);
+    assert_eq!(order, (1..=101).map(id).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_message_written_while_a_long_line_goes_out_joins_its_end() {
+    let mut bench = Bench::new(&[("tcp", direct())]);
+    bench.down("tcp");
+    (1..=500).for_each(|n| drop(bench.submit(message(n))));
+    bench.up("tcp");
+    bench.submit(message(501));
+    let order = all_arrive(&mut bench, 0, 501);
+    assert_eq!(order, (1..=501).map(id).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_is_too_large_for_the_open_path_lets_others_pass() {
+    let narrow = Capabilities { max_frame: 2_000, ..direct() };
+    let mut bench = Bench::new(&[("tcp", narrow), ("relay", relay())]);
+    bench.down("relay");
+    assert_eq!(bench.submit(Outgoing { size: 9_000, ..message(1) }), []);
+    assert_eq!(bench.submit(message(2)).len(), 1);
+    let then = bench.up("relay");
+    assert_eq!(then.iter().map(|sent| (sent.id, sent.via.as_str())).collect::<Vec<_>>(), [(id(1), "relay")]);
+}
+
+#[test]
+fn rounds_that_others_begin_use_up_no_retries() {
+    let config = Config { breaker_failures: 1_000, breaker_rate: 2.0, jitter: 0.0, ..Config::default() };
+    let mut bench = Bench::with(config, &[("tcp", direct())]);
+    let mut sent = bench.submit(Outgoing { max_retries: 2, ..message(1) }).remove(0);
+    for _ in 0..30 {
+        bench.fail(&sent, ReasonKind::Protocol);
+        bench.give(Input::RetryNow { envelope_id: None, peer: None });
+        bench.pass(Duration::from_millis(100));
+        sent = bench.last_sent();
+    }
+    assert!(bench.sent().len() > 5, "{:?}", bench.sent().len());
+    assert!(!bench.machine.state(&id(1)).unwrap().is_final(), "{:?}", bench.machine.state(&id(1)));
+}
