@@ -7,7 +7,7 @@ use skcomm_tui::{
 };
 
 use crate::{
-    durability::pair,
+    mortal::pair,
     support::{TestNode, event, request},
 };
 

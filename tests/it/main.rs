@@ -24,7 +24,6 @@ mod hostile;
 mod ledger;
 #[cfg(feature = "matrix")]
 mod matrix;
-#[cfg(debug_assertions)]
 mod mortal;
 #[cfg(feature = "nats")]
 mod nats;
