@@ -220,9 +220,14 @@ impl Core {
             refused: self.counters.refused.clone(),
             duplicates: self.counters.duplicates,
             defaults: self.config.defaults.routing(),
-            warnings: self.warnings.clone(),
+            warnings: self.warnings.iter().cloned().chain(self.store_trouble()).collect(),
         };
         self.query(answer, move |q| Ok(Reply::Status(Box::new(Status { unread: q.unread()?, ..status }))));
+    }
+
+    /// What is wrong with the store at the moment.
+    fn store_trouble(&self) -> Option<SafeText> {
+        self.store.trouble().map(|why| SafeText::line(&format!("The store: {why}")))
     }
 
     fn queue_list(&self, peer: Option<String>, attempts: bool, answer: Answer) {

@@ -73,7 +73,7 @@ impl Place {
         (output.status.code().unwrap(), objects(&output))
     }
 
-    fn feed(&self, args: &[&str], input: &[u8]) -> Output {
+    pub(crate) fn feed(&self, args: &[&str], input: &[u8]) -> Output {
         let mut child = self.command(args).stdin(Stdio::piped()).spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();
         // It may refuse before it read everything.
