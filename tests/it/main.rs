@@ -22,6 +22,7 @@ mod floods;
 mod gate;
 mod hostile;
 mod ledger;
+mod letters;
 #[cfg(feature = "matrix")]
 mod matrix;
 mod mortal;

@@ -13,10 +13,14 @@ use rustix::process::{Pid, Signal, kill_process};
 /// No wait lasts longer, on however busy a machine.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// Output that stays away for so long is not the middle of a frame, even on a busy machine.
+const REST: Duration = Duration::from_secs(1);
+
 /// Keys as a terminal sends them.
 pub(crate) const ENTER: &str = "\r";
 pub(crate) const ESC: &str = "\x1b";
 pub(crate) const DOWN: &str = "\x1b[B";
+pub(crate) const PAGE_UP: &str = "\x1b[5~";
 pub(crate) const F1: &str = "\x1bOP";
 pub(crate) const F3: &str = "\x1bOR";
 pub(crate) const F4: &str = "\x1bOS";
@@ -210,6 +214,32 @@ impl Terminal {
     /// The screen now.
     pub(crate) fn grid(&self) -> Grid {
         Grid::of(&self.shared.lock())
+    }
+
+    /// The screen once the program has come to rest: whatever it had to draw is drawn, and has been read. Only for one that
+    /// draws nothing by itself.
+    pub(crate) fn settled(&self) -> Grid {
+        let end = Instant::now() + LIMIT;
+        let mut output = self.shared.lock();
+        loop {
+            let written = output.raw.len();
+            let (held, quiet) =
+                self.shared.0.1.wait_timeout_while(output, REST, |output| output.raw.len() == written).unwrap();
+            if quiet.timed_out() {
+                return Grid::of(&held);
+            }
+            assert!(Instant::now() < end, "it never comes to rest");
+            output = held;
+        }
+    }
+
+    /// What stands in each cell, row by row; in the right half of a wide character nothing.
+    pub(crate) fn cells(&self) -> Vec<Vec<String>> {
+        let output = self.shared.lock();
+        let screen = output.parser.screen();
+        let (height, width) = screen.size();
+        let cell = |y, x| screen.cell(y, x).map(|cell| cell.contents().to_owned()).unwrap_or_default();
+        (0..height).map(|y| (0..width).map(|x| cell(y, x)).collect()).collect()
     }
 
     fn wait<T>(&self, why: &str, mut fits: impl FnMut(&Output) -> Option<T>) -> (T,) {
