@@ -61,10 +61,10 @@ impl Core {
             Command::RouteExplain(question) => answer.give(self.explain(question)),
             Command::KeyExport { peer } => answer.give(self.key_export(peer)),
             Command::Status => self.status(answer),
-            Command::QueueList { peer } => self.queue_list(peer, answer),
-            Command::Search { search_id, text, conversation, limit } => {
+            Command::QueueList { peer, attempts } => self.queue_list(peer, attempts, answer),
+            Command::Search { search_id, text, conversation, limit, attempts } => {
                 let cancel = Arc::new(AtomicBool::new(false));
-                self.search(Wanted { search_id, text, conversation, limit, cancel }, answer);
+                self.search(Wanted { search_id, text, conversation, limit, attempts, cancel }, answer);
             }
             Command::History(query) => self.history(query, answer),
             Command::Trace { envelope_id } => self.trace(envelope_id, answer),
@@ -220,23 +220,32 @@ impl Core {
             refused: self.counters.refused.clone(),
             duplicates: self.counters.duplicates,
             defaults: self.config.defaults.routing(),
-            warnings: self.warnings.clone(),
+            warnings: self.warnings.iter().cloned().chain(self.store_trouble()).collect(),
         };
         self.query(answer, move |q| Ok(Reply::Status(Box::new(Status { unread: q.unread()?, ..status }))));
     }
 
-    fn queue_list(&self, peer: Option<String>, answer: Answer) {
+    /// What is wrong with the store at the moment.
+    fn store_trouble(&self) -> Option<SafeText> {
+        self.store.trouble().map(|why| SafeText::line(&format!("The store: {why}")))
+    }
+
+    fn queue_list(&self, peer: Option<String>, attempts: bool, answer: Answer) {
         let peer = match peer.map(|peer| self.find_peer(&peer)).transpose() {
             Ok(peer) => peer,
             Err(error) => return answer.give(Err(error)),
         };
-        let held = self.held.messages(self.me.name(), peer.as_ref().map(|peer| &peer.name));
+        let mut held = self.held.messages(self.me.name(), peer.as_ref().map(|peer| &peer.name));
+        if attempts {
+            // Nobody tried to send what is not sealed.
+            held.iter_mut().for_each(|message| message.attempts = Some(Vec::new()));
+        }
         let key = peer.as_ref().and_then(|peer| peer.fingerprint);
         if peer.is_some() && key.is_none() {
             return answer.give(Ok(Reply::Messages(held)));
         }
         let queries = self.queries();
-        let reading = tokio::task::spawn_blocking(move || queries.queue(key));
+        let reading = tokio::task::spawn_blocking(move || queries.queue(key, attempts));
         self.later(reading, move |core, read| {
             let mut messages = match flat(read) {
                 Ok(messages) => messages,

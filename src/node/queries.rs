@@ -12,6 +12,7 @@ use tokio::sync::broadcast;
 
 use super::{Event, HistoryQuery, Message, NodeError, NodeErrorKind, Reply, Trace, people::Names, views};
 use crate::{
+    delivery::AttemptRecord,
     store::{MessageRecord, OutboxEntry, Query, Store, StoreError},
     wire::{Conversation, EnvelopeId, Fingerprint},
 };
@@ -34,6 +35,7 @@ pub(super) struct Wanted {
     pub(super) text: String,
     pub(super) conversation: Option<Conversation>,
     pub(super) limit: usize,
+    pub(super) attempts: bool,
     pub(super) cancel: Arc<AtomicBool>,
 }
 
@@ -69,9 +71,7 @@ impl Queries {
     fn add_attempts(&self, messages: &mut [Message]) -> Result<(), NodeError> {
         let mut all = 0;
         for message in messages {
-            let incoming = message.incoming();
-            let attempts =
-                if incoming { Vec::new() } else { self.store.attempts(&message.envelope_id).map_err(storage)? };
+            let attempts = self.attempts(message)?;
             all += attempts.len();
             if all > ATTEMPTS_MAX {
                 let text = format!("these messages took more than {ATTEMPTS_MAX} attempts; ask for fewer messages");
@@ -80,6 +80,13 @@ impl Queries {
             message.attempts = Some(attempts);
         }
         Ok(())
+    }
+
+    fn attempts(&self, message: &Message) -> Result<Vec<AttemptRecord>, NodeError> {
+        if message.incoming() {
+            return Ok(Vec::new());
+        }
+        self.store.attempts(&message.envelope_id).map_err(storage)
     }
 
     pub(super) fn conversations(&self) -> Result<Reply, NodeError> {
@@ -96,7 +103,7 @@ impl Queries {
         self.store.drafts().map(Reply::Drafts).map_err(storage)
     }
 
-    pub(super) fn queue(&self, peer: Option<Fingerprint>) -> Result<Vec<Message>, NodeError> {
+    pub(super) fn queue(&self, peer: Option<Fingerprint>, attempts: bool) -> Result<Vec<Message>, NodeError> {
         let mut messages = Vec::new();
         for entry in self.store.outbox().map_err(storage)? {
             if peer.is_some_and(|peer| entry.to != peer) {
@@ -104,6 +111,14 @@ impl Queries {
             }
             if let Some((position, record)) = self.store.message_with(&entry.to, &entry.envelope_id).map_err(storage)? {
                 messages.push(self.view(position, record));
+            }
+        }
+        if attempts {
+            // A long queue must be told whole, and cannot be asked for in parts: the newest attempts of each have to do.
+            let most = ATTEMPTS_MAX / messages.len().max(1);
+            for message in &mut messages {
+                let mut all = self.attempts(message)?;
+                message.attempts = Some(all.split_off(all.len().saturating_sub(most)));
             }
         }
         Ok(messages)
@@ -124,19 +139,31 @@ impl Queries {
     }
 
     pub(super) fn search(&self, wanted: &Wanted, events: &broadcast::Sender<Event>) -> Result<Reply, NodeError> {
-        let Wanted { search_id, text, conversation, limit, cancel } = wanted;
+        let Wanted { search_id, text, conversation, limit, attempts, cancel } = wanted;
         let (search_id, limit) = (*search_id, (*limit).min(MESSAGES_MAX));
-        let mut hits = 0;
+        let (mut hits, mut failed) = (0, None);
         let end = self.store.search(text, conversation.as_ref(), cancel, |position, record| {
             if hits == limit {
                 return ControlFlow::Break(());
             }
             hits += 1;
-            let message = Box::new(self.view(position, record));
+            let mut message = Box::new(self.view(position, record));
+            if *attempts {
+                match self.attempts(&message) {
+                    Ok(all) => message.attempts = Some(all),
+                    Err(error) => {
+                        failed = Some(error);
+                        return ControlFlow::Break(());
+                    }
+                }
+            }
             // The face may have gone.
             let _ = events.send(Event::SearchHit { search_id, message });
             ControlFlow::Continue(())
         });
+        if let Some(error) = failed {
+            return Err(error);
+        }
         let end = end.map_err(storage)?;
         if cancel.load(Ordering::Relaxed) {
             return Err(NodeError::new(NodeErrorKind::Gone, "a newer search took this one's place"));

@@ -16,6 +16,8 @@ pub enum DiskFault {
     Write,
     /// Syncing what was written.
     Sync,
+    /// Bringing what is in the journal into the database.
+    Database,
 }
 
 /// What fails, by the folder below which it does: tests of one process do not break each other's stores.

@@ -91,6 +91,12 @@ impl Store {
         Ok(self.vault.engine.size()?)
     }
 
+    /// Why what was written does not get beyond the journal at the moment, for people; none while all is well. Nothing is
+    /// lost by it: it is durable, and read from memory until the database takes it.
+    pub fn trouble(&self) -> Option<String> {
+        self.vault.engine.trouble()
+    }
+
     /// Damaged values met since the store was opened: the kind and how many. They are skipped, not removed.
     pub fn damage(&self) -> BTreeMap<&'static str, u64> {
         self.vault.damaged()

@@ -19,7 +19,7 @@ use skcomm_tui::{
 };
 
 use crate::{
-    cli::{self, error, introduce, pair, place_in},
+    cli::{self, Daemon, error, introduce, pair, place_in},
     support::{TestNode, event, folder, request, until},
 };
 
@@ -203,23 +203,67 @@ fn full_disk_of_a_daemon() {
     assert_eq!(opus.texts(), [text]);
 }
 
+/// Lets a running daemon make no file larger than this.
+fn limit_files(daemon: &Daemon, bytes: Option<u64>) {
+    let limit = Rlimit { current: bytes, ..getrlimit(Resource::Fsize) };
+    prlimit(Some(Pid::from_child(&daemon.0)), Resource::Fsize, limit).unwrap();
+}
+
+/// What `status` warns of.
+fn warnings(place: &cli::Place) -> Vec<String> {
+    let (_, status) = place.json(&["status"]);
+    let all = status[0]["warnings"].as_array().unwrap();
+    all.iter().map(|warning| warning.as_str().unwrap().to_owned()).collect()
+}
+
+/// There is room for the journal, whose files are small, and none for the database behind it.
+#[test]
+fn a_database_without_room_is_told_loses_nothing_and_is_used_again_when_there_is_some() {
+    let (_shared, opus, lumina) = pair();
+    let (daemon, _other) = (opus.daemon(), lumina.daemon());
+    limit_files(&daemon, Some(14 << 20));
+    let send = |text: &str| opus.feed(&["send", "--to", "Lumina", "--wait", "30", "--json", "-"], text.as_bytes());
+    let text = |number: usize| format!("{number} {}", "fills the store ".repeat(60_000));
+    // Everything is taken and acked as long as memory has room for what the database does not take.
+    let (kept, refused) = (0..100)
+        .find_map(|number| {
+            let sent = send(&text(number));
+            (sent.status.code() != Some(0)).then_some((number, sent))
+        })
+        .expect("memory is bounded");
+    assert_eq!((refused.status.code(), &error(&refused)["error"]), (Some(1), &"storage".into()), "{refused:?}");
+    let told = error(&refused)["message"].as_str().unwrap().to_owned();
+    assert!(told.contains("not sent") && told.contains("database"), "{told}");
+    assert!(warnings(&opus).iter().any(|warning| warning.contains("safe in the journal")), "{:?}", warnings(&opus));
+
+    limit_files(&daemon, None);
+    cli::until("the database takes it", || {
+        let sent = send("there is room again").status.code();
+        (sent == Some(0) && warnings(&opus).is_empty()).then_some(())
+    });
+    assert_eq!(daemon.terminate(), Some(0));
+    let _again = opus.daemon();
+    assert!(warnings(&opus).is_empty(), "{:?}", warnings(&opus));
+    let all = opus.json(&["history", "--limit", "1000"]).1;
+    let all: Vec<&str> = all.iter().map(|message| message["content"].as_str().unwrap()).collect();
+    assert!((0..kept).all(|number| all.contains(&text(number).as_str())), "{kept} were kept");
+    let received = lumina.texts();
+    assert_eq!(received.iter().filter(|text| text.contains("fills the store")).count(), kept);
+}
+
 #[test]
 fn a_limit_on_the_size_of_files_is_told_and_all_goes_on_without_it() {
     let (_shared, opus, lumina) = pair();
     let (daemon, _other) = (opus.daemon(), lumina.daemon());
     assert_eq!(opus.json(&["send", "--to", "Lumina", "--wait", "20", "before"]).0, 0);
-    let limit = |bytes| {
-        let limit = Rlimit { current: bytes, ..getrlimit(Resource::Fsize) };
-        prlimit(Some(Pid::from_child(&daemon.0)), Resource::Fsize, limit).unwrap();
-    };
-    limit(Some(8192));
+    limit_files(&daemon, Some(8192));
     let refused = opus.run(&["send", "--to", "Lumina", "--json", &"does not fit ".repeat(2_000)]);
     let said = error(&refused);
     assert_eq!((refused.status.code(), &said["error"]), (Some(1), &"storage".into()), "{refused:?}");
     let told = said["message"].as_str().unwrap();
     assert!(told.contains("not sent") && told.contains("File too large"), "{told}");
     assert!(refused.stdout.is_empty(), "{refused:?}");
-    limit(None);
+    limit_files(&daemon, None);
     assert_eq!(opus.json(&["send", "--to", "Lumina", "--wait", "20", "after"]).0, 0);
     assert_eq!(lumina.texts(), ["before", "after"]);
     assert_eq!(daemon.terminate(), Some(0));

@@ -2,12 +2,12 @@
 //! all goes on when the disk is well again.
 
 use skcomm_tui::{
-    node::{Command, Event, NodeError, NodeErrorKind},
+    node::{Command, Event, NodeError, NodeErrorKind, Reply},
     store::DiskFault,
 };
 
 use crate::{
-    durability::pair,
+    mortal::pair,
     support::{TestNode, event, request},
 };
 
@@ -89,4 +89,46 @@ async fn a_disk_that_does_not_sync_is_not_trusted_before_a_restart() {
     alice.delivered(&last).await;
     assert_eq!(alice.received().await, ["kept as well", "not yet"]);
     assert_eq!(bob.received().await, ["kept", "the last"], "what was called not sent is not sent");
+}
+
+#[tokio::test]
+async fn a_database_that_fails_behind_the_journal_is_told_and_nothing_is_lost() {
+    let shared = tempfile::tempdir().unwrap();
+    let (mut alice, bob) = pair(shared.path()).await;
+    let disk = alice.home.root().to_owned();
+    DiskFault::Database.strike(&disk);
+    // What is in the journal is durable, and acked: that the database does not take it is told.
+    let text = "behind the journal ".repeat(50_000);
+    let mut sent = Vec::new();
+    let told = loop {
+        sent.push(alice.send("bob", &text).await);
+        alice.delivered(sent.last().unwrap()).await;
+        if let Some(told) = warnings(&alice).await.pop() {
+            break told;
+        }
+        assert!(sent.len() < 30, "nothing was brought into the database");
+    };
+    assert!(told.contains("safe in the journal") && told.contains("restart"), "{told}");
+    let coming = bob.send("alice", "meanwhile").await;
+    bob.delivered(&coming).await;
+
+    DiskFault::heal(&disk);
+    alice.stop().await;
+    alice.restart();
+    assert_eq!(warnings(&alice).await, [""; 0]);
+    let last = alice.send("bob", "the last").await;
+    alice.delivered(&last).await;
+    assert_eq!(alice.messages().await.len(), sent.len() + 2);
+    assert_eq!(bob.received().await.len(), sent.len() + 1);
+    // Now it is in the database, and the next start finds it there.
+    alice.stop().await;
+    alice.restart();
+    assert_eq!(alice.messages().await.len(), sent.len() + 2);
+}
+
+async fn warnings(node: &TestNode) -> Vec<String> {
+    match node.call(Command::Status).await {
+        Reply::Status(status) => status.warnings.iter().map(ToString::to_string).collect(),
+        other => panic!("{other:?}"),
+    }
 }

@@ -73,7 +73,7 @@ impl Place {
         (output.status.code().unwrap(), objects(&output))
     }
 
-    fn feed(&self, args: &[&str], input: &[u8]) -> Output {
+    pub(crate) fn feed(&self, args: &[&str], input: &[u8]) -> Output {
         let mut child = self.command(args).stdin(Stdio::piped()).spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();
         // It may refuse before it read everything.
@@ -189,12 +189,14 @@ fn a_message_between_two_daemons_is_delivered_and_printed() {
     let id = sent[0]["envelope_id"].as_str().unwrap();
     assert_eq!(opus.json(&["history"]).1[0]["attempts"], last["attempts"]);
     assert_eq!(opus.json(&["trace", id]).1[0]["attempts"], last["attempts"]);
+    assert_eq!(opus.json(&["search", "hello"]).1[0]["attempts"], last["attempts"]);
     let explained = String::from_utf8(opus.run(&["route", "explain", "Lumina"]).stdout).unwrap();
     assert!(explained.contains("last message") && explained.contains("delivered, ack after"), "{explained}");
 
     let (code, peeked) = lumina.json(&["receive", "--peek"]);
     assert_eq!((code, peeked.len()), (0, 1));
     assert_eq!(peeked[0]["attempts"], Value::Array(Vec::new()), "its sender made them");
+    assert_eq!(lumina.json(&["search", "hello"]).1[0]["attempts"], Value::Array(Vec::new()), "its sender made them");
     let (_, received) = lumina.json(&["receive"]);
     let message = &received[0];
     for field in ["envelope_id", "thread_id", "in_reply_to", "from", "to", "type", "content", "timestamp", "state"] {
@@ -227,7 +229,12 @@ fn without_daemons_messages_wait_in_the_outbox_and_arrive_later() {
     // Nobody watches the folder: accepted, not delivered.
     let (code, sent) = opus.json(&["send", "--to", "Lumina", "--wait", "1", "are you there?"]);
     assert_eq!(code, 3, "{sent:?}");
-    assert_eq!(opus.json(&["queue", "list"]).1.len(), 1);
+    let (_, waiting) = opus.json(&["queue", "list"]);
+    assert_eq!(waiting.len(), 1);
+    let attempt = &waiting[0]["attempts"][0];
+    assert_eq!((&attempt["number"], &attempt["via"]), (&1.into(), &"file".into()), "{attempt}");
+    assert!(["running", "accepted"].contains(&attempt["outcome"].as_str().unwrap()), "{attempt}");
+    assert!(attempt["ack_via"].is_null(), "{attempt}");
     let (_, received) = lumina.json(&["receive", "--wait", "20"]);
     assert_eq!(received.len(), 1);
     let _daemon = (opus.daemon(), lumina.daemon());
@@ -249,6 +256,7 @@ fn refusals_have_their_codes_and_say_what_to_do() {
     opus.ok(&["peer", "add", "--name", "Keyless"]);
     let (code, held) = opus.json(&["send", "--to", "Keyless", "hi"]);
     assert_eq!((code, &held[0]["state"], &held[0]["reason"]["kind"]), (3, &"held".into(), &"no_key".into()));
+    assert_eq!(opus.json(&["queue", "list"]).1[0]["attempts"], Value::Array(Vec::new()), "nobody tried");
 
     for usage in
         [&["send", "--json"][..], &["explode", "--json"], &["send", "--to", "x", "--mode", "smoke", "hi", "--json"]]

@@ -1,16 +1,14 @@
 //! A node dies (SIGKILL) at every marked point between a message and its ack, is started again, and compared: nothing
 //! acked is lost, nothing is shown twice, at most one send too many.
 
-use std::path::Path;
-
 use skcomm_tui::{
     node::{Command, Reply},
     store::CrashPoint,
 };
 
 use crate::{
-    mortal::{Mortal, Task},
-    support::{TestNode, folder},
+    mortal::{Death, Task, hurry, one_dies, pair},
+    support::TestNode,
 };
 
 /// Who comes to the point when one message goes from a sender to a receiver, and its ack back.
@@ -27,17 +25,6 @@ fn comes_to(point: CrashPoint) -> (bool, bool) {
     }
 }
 
-async fn pair(shared: &Path) -> (TestNode, TestNode) {
-    let mut alice = TestNode::start("alice", &[("file", folder(shared))]).await;
-    let mut bob = TestNode::start("bob", &[("file", folder(shared))]).await;
-    let route = [("file", shared.to_str().unwrap())];
-    alice.know(&bob, &route).await;
-    bob.know(&alice, &route).await;
-    alice.stop().await;
-    bob.stop().await;
-    (alice, bob)
-}
-
 /// Both are started again: whatever was promised holds.
 async fn compare(alice: &mut TestNode, bob: &mut TestNode, text: &str, point: CrashPoint, told: &[String]) {
     alice.restart();
@@ -47,8 +34,7 @@ async fn compare(alice: &mut TestNode, bob: &mut TestNode, text: &str, point: Cr
     let answered = told.contains(&format!("sent {text}"));
     assert!(!answered || sent.len() == 1, "{point:?}: answered as kept and gone");
     for message in &sent {
-        // Where an ack died with its sender, the next try is minutes away; this only spares the wait.
-        alice.call(Command::QueueRetry { envelope_id: Some(message.envelope_id) }).await;
+        hurry(alice).await;
         alice.delivered(message).await;
         let Reply::Trace(trace) = alice.call(Command::Trace { envelope_id: message.envelope_id }).await else {
             panic!()
@@ -66,6 +52,8 @@ async fn compare(alice: &mut TestNode, bob: &mut TestNode, text: &str, point: Cr
 async fn die_everywhere(sender_dies: bool) {
     let shared = tempfile::tempdir().unwrap();
     let (mut alice, mut bob) = pair(shared.path()).await;
+    alice.stop().await;
+    bob.stop().await;
     for point in CrashPoint::OF_MESSAGES {
         let (sender, receiver) = comes_to(point);
         assert!(sender || receiver, "{point:?} is reached by nobody");
@@ -73,14 +61,8 @@ async fn die_everywhere(sender_dies: bool) {
             continue;
         }
         let text = format!("{point:?}, {}", if sender_dies { "sender" } else { "receiver" });
-        let task = |dies: bool| Task { dies_at: dies.then_some(point), ..Task::default() };
-        let reader = Mortal::start(&bob.home, task(!sender_dies));
-        let writer = Mortal::start(&alice.home, Task { text: &text, ..task(sender_dies) });
-        let told = if sender_dies {
-            [writer.dies_at(point), reader.kill()].concat()
-        } else {
-            [reader.dies_at(point), writer.kill()].concat()
-        };
+        let task = Task { text: &text, ..Task::default() };
+        let told = one_dies(&alice, &bob, task, Death { at: point, spared: 0 }, sender_dies);
         compare(&mut alice, &mut bob, &text, point, &told).await;
     }
 }

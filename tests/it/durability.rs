@@ -2,32 +2,21 @@
 
 use std::{
     collections::BTreeMap,
-    io::{BufRead as _, BufReader},
     path::Path,
-    process::{Child, Stdio},
-    sync::mpsc,
     time::{Duration, Instant},
 };
 
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use skcomm_tui::{
     delivery::MessageState,
-    home::Home,
-    node::{Command, Event, Node, SendRequest, unlock_identity},
+    node::{Command, Event, SendRequest},
     transport::registry::TransportConfig,
 };
 
-use crate::support::{TestNode, event, folder, request, until};
-
-/// Alice and Bob who know each other over a shared folder.
-pub(crate) async fn pair(shared: &Path) -> (TestNode, TestNode) {
-    let alice = TestNode::start("alice", &[("file", folder(shared))]).await;
-    let bob = TestNode::start("bob", &[("file", folder(shared))]).await;
-    let route = [("file", shared.to_str().unwrap())];
-    alice.know(&bob, &route).await;
-    bob.know(&alice, &route).await;
-    (alice, bob)
-}
+use crate::{
+    mortal::{Mortal, Task, hurry, pair},
+    support::{TestNode, event, folder, request, until},
+};
 
 async fn switch(node: &TestNode, enabled: bool) {
     node.call(Command::TransportEnable { transport: "file".parse().unwrap(), enabled }).await;
@@ -108,68 +97,6 @@ async fn an_ack_for_a_message_that_was_given_up_and_forgotten_still_counts() {
     alice.wait_for_state(&sent, "read", |s| matches!(s, MessageState::Read { .. })).await;
 }
 
-const HOME: &str = "SKCOMM_TEST_NODE_HOME";
-const PREFIX: &str = "SKCOMM_TEST_NODE_SENDS";
-
-/// A node in a process of its own, which sends texts that begin with its prefix as fast as they are taken.
-struct Killable {
-    process: Child,
-    lines: mpsc::Receiver<String>,
-}
-
-impl Killable {
-    fn start(home: &Home, prefix: Option<&str>) -> Self {
-        let mut command = std::process::Command::new(std::env::current_exe().unwrap());
-        command.args(["durability::child", "--exact", "--ignored", "--nocapture"]).env(HOME, home.root());
-        command.env(PREFIX, prefix.unwrap_or_default()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut process = command.spawn().unwrap();
-        let output = BufReader::new(process.stdout.take().unwrap());
-        let (tell, lines) = mpsc::channel();
-        std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| tell.send(line)));
-        let this = Self { process, lines };
-        while this.lines.recv_timeout(crate::support::LIMIT).expect("the child starts") != "TOLD ready" {}
-        this
-    }
-
-    /// Kills it and returns what it had said.
-    fn kill(mut self) -> Vec<String> {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-        self.lines.iter().filter_map(|line| Some(line.strip_prefix("TOLD ")?.to_owned())).collect()
-    }
-}
-
-#[test]
-#[ignore = "is run as a child, to be killed"]
-fn child() {
-    let Some(home) = std::env::var_os(HOME) else { return };
-    let prefix = std::env::var(PREFIX).unwrap();
-    tokio::runtime::Runtime::new().unwrap().block_on(async {
-        let home = Home::at(home);
-        let node = Node::start(home.clone(), unlock_identity(&home, None).unwrap()).unwrap();
-        let handle = node.handle();
-        let mut events = handle.subscribe();
-        handle.call(Command::Status).await.unwrap();
-        println!("\nTOLD ready");
-        tokio::spawn(async move {
-            while let Some(event) = events.next().await {
-                match event {
-                    Event::Message(message) if message.incoming() => println!("TOLD got {}", message.content),
-                    _ => {}
-                }
-            }
-        });
-        for number in 0.. {
-            if prefix.is_empty() {
-                std::future::pending::<()>().await;
-            }
-            let text = format!("{prefix}-{number}");
-            handle.call(Command::Send(request("bob", &text))).await.unwrap();
-            println!("TOLD sent {text}");
-        }
-    });
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_at_any_moment_nothing_is_lost_and_nothing_shown_twice() {
     let seed = std::env::var("SKCOMM_TEST_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or_else(rand::random);
@@ -181,8 +108,9 @@ async fn killed_at_any_moment_nothing_is_lost_and_nothing_shown_twice() {
     bob.stop().await;
     let (mut answered, mut shown) = (Vec::new(), BTreeMap::<String, u32>::new());
     for round in 0..4 {
-        let sender = Killable::start(&alice.home, Some(&format!("r{round}")));
-        let receiver = Killable::start(&bob.home, None);
+        let prefix = format!("r{round}");
+        let sender = Mortal::start(&alice.home, Task { prefix: &prefix, ..Task::default() }, None);
+        let receiver = Mortal::start(&bob.home, Task::default(), None);
         // The moment is what this test is about; nothing is waited for.
         std::thread::sleep(Duration::from_millis(random.random_range(0..400)));
         let (first, second) = if random.random() { (receiver, sender) } else { (sender, receiver) };
@@ -198,10 +126,7 @@ async fn killed_at_any_moment_nothing_is_lost_and_nothing_shown_twice() {
     bob.restart();
     let all = alice.messages().await;
     assert!(!all.is_empty(), "nothing was sent");
-    for message in &all {
-        // Where an ack died with its sender, the next try is minutes away; this only spares the wait.
-        alice.call(Command::QueueRetry { envelope_id: Some(message.envelope_id) }).await;
-    }
+    hurry(&alice).await;
     for message in &all {
         alice.delivered(message).await;
     }

@@ -11,7 +11,7 @@ use skcomm_tui::{
 };
 
 use crate::{
-    mortal::{Mortal, Task},
+    mortal::{Death, Task, hurry, one_dies, pair_with},
     support::{TestNode, folder, tcp, until},
 };
 
@@ -59,11 +59,7 @@ fn small(mut config: TransportConfig) -> TransportConfig {
 }
 
 async fn pair(shared: &Path) -> (TestNode, TestNode) {
-    let mut alice = TestNode::start("alice", &[("file", small(folder(shared)))]).await;
-    let mut bob = TestNode::start("bob", &[("file", small(folder(shared)))]).await;
-    let route = [("file", shared.to_str().unwrap())];
-    alice.know(&bob, &route).await;
-    bob.know(&alice, &route).await;
+    let (mut alice, mut bob) = pair_with(shared, &small(folder(shared))).await;
     alice.stop().await;
     bob.stop().await;
     (alice, bob)
@@ -114,9 +110,8 @@ async fn compare(alice: &mut TestNode, bob: &mut TestNode, path: &Path, told: &[
         "{why}: a transfer without an offer, or an offer without one"
     );
     for offer in &offers {
-        // Where a word died with its sender the next try is minutes away; this only spares the wait.
         for node in [&*alice, &*bob] {
-            node.call(Command::QueueRetry { envelope_id: None }).await;
+            hurry(node).await;
         }
         let sent = done(alice, offer.envelope_id, why).await;
         done(bob, offer.envelope_id, why).await;
@@ -141,14 +136,8 @@ async fn die_everywhere(sender_dies: bool) {
         let (mut alice, mut bob) = pair(shared.path()).await;
         let path = shared.path().join("noise.bin");
         std::fs::write(&path, noise(spared as u64)).unwrap();
-        let task = |dies: bool| Task { dies_at: dies.then_some(point), spared, ..Task::default() };
-        let reader = Mortal::start(&bob.home, task(!sender_dies));
-        let writer = Mortal::start(&alice.home, Task { file: Some(&path), ..task(sender_dies) });
-        let told = if sender_dies {
-            [writer.dies_at(point), reader.kill()].concat()
-        } else {
-            [reader.dies_at(point), writer.kill()].concat()
-        };
+        let task = Task { file: Some(&path), ..Task::default() };
+        let told = one_dies(&alice, &bob, task, Death { at: point, spared }, sender_dies);
         compare(&mut alice, &mut bob, &path, &told, &format!("{point:?}")).await;
     }
 }
@@ -170,9 +159,8 @@ async fn an_empty_file_that_has_its_name_when_the_recipient_dies_does_not_come_t
         let (mut alice, mut bob) = pair(shared.path()).await;
         let path = shared.path().join("empty");
         std::fs::write(&path, b"").unwrap();
-        let reader = Mortal::start(&bob.home, Task { dies_at: Some(point), ..Task::default() });
-        let writer = Mortal::start(&alice.home, Task { file: Some(&path), ..Task::default() });
-        let told = [reader.dies_at(point), writer.kill()].concat();
+        let task = Task { file: Some(&path), ..Task::default() };
+        let told = one_dies(&alice, &bob, task, Death { at: point, spared: 0 }, false);
         compare(&mut alice, &mut bob, &path, &told, &format!("empty, {point:?}")).await;
     }
 }
@@ -197,10 +185,8 @@ async fn what_began_over_one_path_goes_on_over_another_after_both_were_killed() 
         let config = small(tcp().with("listen", address));
         node.home.save_transport(&"tcp".parse().unwrap(), &config).unwrap();
     }
-    let point = CrashPoint::PartSynced;
-    let reader = Mortal::start(&bob.home, Task { dies_at: Some(point), spared: 50, ..Task::default() });
-    let writer = Mortal::start(&alice.home, Task { file: Some(&path), ..Task::default() });
-    let told = [reader.dies_at(point), writer.kill()].concat();
+    let task = Task { file: Some(&path), ..Task::default() };
+    let told = one_dies(&alice, &bob, task, Death { at: CrashPoint::PartSynced, spared: 50 }, false);
     assert!(told.contains(&"file over tcp".to_owned()), "{told:?}");
     for node in [&alice, &bob] {
         let off = TransportConfig { enabled: false, ..small(tcp()) };

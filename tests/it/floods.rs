@@ -1,22 +1,16 @@
 //! Floods: what comes in at whatever rate, the person can still type, and what is kept is bounded.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use skcomm_tui::{
     node::{Command, HistoryQuery, Reply, Status},
-    pgp::{Certificate, Identity, SecretKey, generate, seal, sign_detached},
-    transport::tcp::frame::{Frame, FrameCodec, FrameType, PREAMBLE},
-    wire::{
-        Content, Envelope, EnvelopeId, Fingerprint, Metadata, Mode, Party, Payload, PayloadType, Routing, SealedBody,
-        Timestamp, Urgency,
-    },
+    pgp::{Certificate, Identity, SecretKey, generate},
+    wire::{Envelope, Fingerprint},
 };
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
-};
-use tokio_util::codec::{Decoder as _, Encoder as _};
 
-use crate::screen::{Prepared, quit};
+use crate::{
+    letters::{Author, WINDOW, id, now, pour},
+    screen::{Prepared, quit_anyway},
+};
 
 /// Messages of the flood in the ordinary suite; `SKCOMM_FLOOD` sets another number, such as 100000.
 const MESSAGES: usize = 4_000;
@@ -24,72 +18,24 @@ const MESSAGES: usize = 4_000;
 const STRANGERS_MAX: usize = 100;
 /// The same, of one stranger.
 const MESSAGES_EACH: usize = 50;
-/// Messages under way at once.
-const WINDOW: usize = 256;
-
-fn now() -> Timestamp {
-    Timestamp::from_unix_ms(jiff::Timestamp::now().as_millisecond())
-}
 
 fn key(name: &str) -> SecretKey {
     let identity = Identity { name: name.to_owned(), email: format!("{name}@example.org"), fqid: None };
     generate(identity, None, now()).unwrap().secret
 }
 
-fn id(number: usize) -> EnvelopeId {
-    EnvelopeId::from_random((number as u128 + 1).to_be_bytes())
-}
-
-/// A whole and authentic introduction.
-fn letter(from: &SecretKey, name: &str, to: &Certificate, number: usize) -> Envelope {
-    let (envelope_id, timestamp) = (id(number), now());
-    let body = SealedBody {
-        envelope_id,
-        timestamp,
-        from: from.fingerprint(),
-        to: to.fingerprint(),
-        from_name: Some(name.to_owned()),
-        from_fqid: None,
-        kind: PayloadType::Message,
-        thread_id: None,
-        in_reply_to: None,
-        content_type: Some("text/plain".to_owned()),
-        urgency: Urgency::Normal,
-        ttl_seconds: 3600,
-        content: Content::Text(format!("buy {number}")),
-        sealed: false,
-        reply_to: Vec::new(),
-    };
-    let party = |fingerprint| Party { name: None, fingerprint, fqid: None, certificate: None };
-    let certificate = Some(from.certificate().armored());
-    let metadata =
-        Metadata { content_type: Some("text/plain".to_owned()), urgency: Some(Urgency::Normal), ..Metadata::default() };
-    let mut envelope = Envelope {
-        skcomm_version: Envelope::VERSION.to_owned(),
-        envelope_id,
-        timestamp,
-        from: Party { name: Some(name.to_owned()), certificate, ..party(from.fingerprint()) },
-        to: party(to.fingerprint()),
-        payload: Payload {
-            kind: PayloadType::Message,
-            content_encrypted: seal(from, to, &body.encode().unwrap(), timestamp).unwrap(),
-            signature: None,
-        },
-        routing: Routing { mode: Mode::Failover, ttl_seconds: 3600, ..Routing::default() },
-        metadata,
-    };
-    let signature = sign_detached(from, &envelope.canonical_bytes(), timestamp).unwrap();
-    envelope.payload.signature = Some(signature);
-    envelope
-}
-
 /// The messages: of one key first, of as many as may wait and some more then, and then of ever new ones. Only as many
 /// are authentic as the bounds let in: the others must not even be looked at.
 fn flood(to: &Certificate, number: usize) -> Vec<Bytes> {
+    let letter = |key: &SecretKey, name: &str, number| {
+        Author { key, name, to, introduces: true }.letter(number, &format!("buy {number}"))
+    };
     let one = key("one");
-    let mut letters: Vec<Envelope> = (0..MESSAGES_EACH + 10).map(|n| letter(&one, "one", to, n)).collect();
-    let many = (0..STRANGERS_MAX + 10).map(|n| letter(&key(&format!("many{n}")), &format!("many{n}"), to, 1_000 + n));
-    letters.extend(many);
+    let mut letters: Vec<Envelope> = (0..MESSAGES_EACH + 10).map(|n| letter(&one, "one", n)).collect();
+    letters.extend((0..STRANGERS_MAX + 10).map(|n| {
+        let name = format!("many{n}");
+        letter(&key(&name), &name, 1_000 + n)
+    }));
     let template = letters[0].clone();
     let mut frames: Vec<Bytes> = letters.iter().map(|letter| letter.encode().into()).collect();
     for n in frames.len()..number {
@@ -103,35 +49,6 @@ fn flood(to: &Certificate, number: usize) -> Vec<Bytes> {
         frames.push(forged.encode().into());
     }
     frames
-}
-
-/// Sends all and waits for the answer to each: how many were taken and how many not.
-async fn pour(address: String, frames: Vec<Bytes>) -> (usize, usize) {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(&PREAMBLE).await.unwrap();
-    let mut greeting = [0; PREAMBLE.len()];
-    stream.read_exact(&mut greeting).await.unwrap();
-    let (mut codec, mut buffer) = (FrameCodec, BytesMut::new());
-    let (mut sent, mut taken, mut refused) = (0, 0, 0);
-    while taken + refused < frames.len() {
-        while sent < frames.len() && sent - taken - refused < WINDOW {
-            let frame = Frame { kind: FrameType::Data, sequence: sent as u64 + 1, payload: frames[sent].clone() };
-            let mut bytes = BytesMut::new();
-            codec.encode(&frame, &mut bytes).unwrap();
-            stream.write_all(&bytes).await.unwrap();
-            sent += 1;
-        }
-        let read = tokio::time::timeout(crate::support::LIMIT, stream.read_buf(&mut buffer)).await;
-        assert!(read.expect("an answer in time").unwrap() > 0, "the node hung up on the flood");
-        while let Some(frame) = codec.decode(&mut buffer).unwrap() {
-            match frame.kind {
-                FrameType::Taken => taken += 1,
-                FrameType::Refused | FrameType::Later => refused += 1,
-                FrameType::Ping | FrameType::Pong | FrameType::Data => {}
-            }
-        }
-    }
-    (taken, refused)
 }
 
 fn memory_kib(pid: u32) -> u64 {
@@ -155,7 +72,7 @@ fn a_flood_of_strangers_and_a_storm_of_sizes_leave_the_screen_alive() {
     let (address, own) = home.reachable();
     let frames = flood(&own, number);
     let before = memory_kib(status(&home).pid);
-    let pouring = home.runtime.spawn(pour(address, frames));
+    let pouring = home.runtime.spawn(pour(address, frames, None));
     // While it pours: keys are drawn, questions answered, sizes changed.
     let mut rounds = 0;
     while !pouring.is_finished() || rounds < 5 {
@@ -200,9 +117,4 @@ fn a_flood_of_strangers_and_a_storm_of_sizes_leave_the_screen_alive() {
     screen.resize((120, 40));
     screen.wait_until("the requests are listed", |grid| grid.has("Requests: 100") && grid.has("lumina"));
     quit_anyway(&home, screen);
-}
-
-/// Quits, with or without messages that wait.
-fn quit_anyway(home: &Prepared, screen: crate::terminal::Terminal) {
-    if home.waiting() == 0 { quit(screen) } else { crate::screen::quit_with_waiting(screen) }
 }

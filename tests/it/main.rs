@@ -22,9 +22,9 @@ mod floods;
 mod gate;
 mod hostile;
 mod ledger;
+mod letters;
 #[cfg(feature = "matrix")]
 mod matrix;
-#[cfg(debug_assertions)]
 mod mortal;
 #[cfg(feature = "nats")]
 mod nats;

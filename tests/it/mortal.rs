@@ -1,8 +1,9 @@
-//! A node in a process of its own, that dies at a marked point or is killed.
+//! Nodes in processes of their own, that die at a marked point or are killed, and the pairs of homes they live in.
 
+#[cfg(debug_assertions)]
+use std::os::unix::process::ExitStatusExt as _;
 use std::{
     io::{BufRead as _, BufReader},
-    os::unix::process::ExitStatusExt as _,
     path::Path,
     process::{Child, Stdio},
     sync::mpsc,
@@ -12,27 +13,71 @@ use skcomm_tui::{
     home::Home,
     node::{Command, Event, FileSend, Node, Reply, unlock_identity},
     store::CrashPoint,
+    transport::registry::TransportConfig,
 };
 
-use crate::support::{LIMIT, request};
+use crate::support::{LIMIT, TestNode, folder, request};
 
 const HOME: &str = "SKCOMM_TEST_CRASH_HOME";
 const POINT: &str = "SKCOMM_TEST_CRASH_POINT";
 const SPARED: &str = "SKCOMM_TEST_CRASH_SPARED";
 const TEXT: &str = "SKCOMM_TEST_CRASH_TEXT";
+const PREFIX: &str = "SKCOMM_TEST_CRASH_PREFIX";
 const FILE: &str = "SKCOMM_TEST_CRASH_FILE";
+
+/// Alice and Bob who know each other over a shared folder.
+pub(crate) async fn pair(shared: &Path) -> (TestNode, TestNode) {
+    pair_with(shared, &folder(shared)).await
+}
+
+/// The same with a transport that says more about the folder than where it is.
+pub(crate) async fn pair_with(shared: &Path, config: &TransportConfig) -> (TestNode, TestNode) {
+    let alice = TestNode::start("alice", &[("file", config.clone())]).await;
+    let bob = TestNode::start("bob", &[("file", config.clone())]).await;
+    let route = [("file", shared.to_str().unwrap())];
+    alice.know(&bob, &route).await;
+    bob.know(&alice, &route).await;
+    (alice, bob)
+}
+
+/// Where an ack or a word died with its sender, the next try is minutes away; this only spares the wait.
+pub(crate) async fn hurry(node: &TestNode) {
+    node.call(Command::QueueRetry { envelope_id: None }).await;
+}
 
 /// What such a node does.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Task<'a> {
-    /// Where it dies.
-    pub(crate) dies_at: Option<CrashPoint>,
-    /// How often it passes there alive.
-    pub(crate) spared: usize,
     /// What it sends to bob.
     pub(crate) text: &'a str,
+    /// What its many texts to bob begin with, a number behind it, as fast as they are taken.
+    pub(crate) prefix: &'a str,
     /// The file it offers to bob.
     pub(crate) file: Option<&'a Path>,
+}
+
+/// Where such a node dies.
+#[derive(Clone, Copy)]
+pub(crate) struct Death {
+    /// The point.
+    pub(crate) at: CrashPoint,
+    /// How often it passes there alive.
+    pub(crate) spared: usize,
+}
+
+/// Alice does something and Bob reads; one of the two dies, then the other is killed. What they had said.
+#[cfg(debug_assertions)]
+pub(crate) fn one_dies(
+    alice: &TestNode,
+    bob: &TestNode,
+    task: Task<'_>,
+    death: Death,
+    sender_dies: bool,
+) -> Vec<String> {
+    let reader = Mortal::start(&bob.home, Task::default(), (!sender_dies).then_some(death));
+    let writer = Mortal::start(&alice.home, task, sender_dies.then_some(death));
+    let (dying, other) = if sender_dies { (writer, reader) } else { (reader, writer) };
+    [dying.dies_at(death.at), other.kill()].concat()
 }
 
 /// A node in a process of its own.
@@ -43,11 +88,12 @@ pub(crate) struct Mortal {
 }
 
 impl Mortal {
-    pub(crate) fn start(home: &Home, task: Task<'_>) -> Self {
+    pub(crate) fn start(home: &Home, task: Task<'_>, death: Option<Death>) -> Self {
         let mut command = std::process::Command::new(std::env::current_exe().unwrap());
         command.args(["mortal::child", "--exact", "--ignored", "--nocapture"]).env(HOME, home.root());
-        command.env(POINT, task.dies_at.map_or(String::new(), |point| format!("{point:?}")));
-        command.env(SPARED, task.spared.to_string()).env(TEXT, task.text);
+        command.env(POINT, death.map_or(String::new(), |death| format!("{:?}", death.at)));
+        command.env(SPARED, death.map_or(0, |death| death.spared).to_string());
+        command.env(TEXT, task.text).env(PREFIX, task.prefix);
         command.env(FILE, task.file.map(Path::as_os_str).unwrap_or_default());
         command.stdout(Stdio::piped()).stderr(Stdio::null());
         let mut process = command.spawn().unwrap();
@@ -63,7 +109,8 @@ impl Mortal {
     }
 
     /// Waits until it dies at its point, and returns what it had said.
-    pub(crate) fn dies_at(mut self, point: CrashPoint) -> Vec<String> {
+    #[cfg(debug_assertions)]
+    fn dies_at(mut self, point: CrashPoint) -> Vec<String> {
         loop {
             match self.lines.recv_timeout(LIMIT) {
                 Ok(line) => self.told.extend(line.strip_prefix("TOLD ").map(str::to_owned)),
@@ -87,23 +134,30 @@ impl Mortal {
     }
 }
 
+/// Only once the node has started: what it does while it starts is no step of a message.
+fn arm(point: &str, spared: usize) {
+    let known = CrashPoint::OF_MESSAGES.into_iter().chain(CrashPoint::OF_FILES);
+    if let Some(point) = known.into_iter().find(|known| format!("{known:?}") == point) {
+        #[cfg(debug_assertions)]
+        point.arm(spared);
+        #[cfg(not(debug_assertions))]
+        panic!("{point:?} cannot be armed after {spared} times in this build");
+    }
+}
+
 #[test]
 #[ignore = "is run as a child, to die"]
 fn child() {
     let Some(home) = std::env::var_os(HOME) else { return };
     let said = |name: &str| std::env::var(name).unwrap();
-    let (point, spared, text, file) = (said(POINT), said(SPARED), said(TEXT), said(FILE));
+    let (point, spared, text, prefix, file) = (said(POINT), said(SPARED), said(TEXT), said(PREFIX), said(FILE));
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let home = Home::at(home);
         let node = Node::start(home.clone(), unlock_identity(&home, None).unwrap()).unwrap();
         let handle = node.handle();
         let mut events = handle.subscribe();
         handle.call(Command::Status).await.unwrap();
-        // Only now: what a node does while it starts is no step of a message.
-        let known = CrashPoint::OF_MESSAGES.into_iter().chain(CrashPoint::OF_FILES);
-        if let Some(point) = known.into_iter().find(|known| format!("{known:?}") == point) {
-            point.arm(spared.parse().unwrap());
-        }
+        arm(&point, spared.parse().unwrap());
         println!("\nTOLD ready");
         tokio::spawn(async move {
             while let Some(event) = events.next().await {
@@ -124,6 +178,13 @@ fn child() {
             let offer = FileSend { to: "bob".to_owned(), path: file, ..FileSend::default() };
             let Reply::Sent(message) = handle.call(Command::FileSend(offer)).await.unwrap() else { panic!() };
             println!("TOLD offered {}", message.envelope_id);
+        }
+        if !prefix.is_empty() {
+            for number in 0.. {
+                let text = format!("{prefix}-{number}");
+                handle.call(Command::Send(request("bob", &text))).await.unwrap();
+                println!("TOLD sent {text}");
+            }
         }
         std::future::pending::<()>().await;
     });

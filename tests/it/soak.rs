@@ -247,7 +247,7 @@ impl World {
         }
         for node in &self.nodes {
             until_within(SETTLED_WITHIN, &format!("{}'s queue is empty", node.name), || async {
-                match node.call(Command::QueueList { peer: None }).await {
+                match node.call(Command::QueueList { peer: None, attempts: false }).await {
                     Reply::Messages(left) => left.is_empty().then_some(()),
                     other => panic!("{other:?}"),
                 }

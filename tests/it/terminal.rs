@@ -20,6 +20,7 @@ const REST: Duration = Duration::from_secs(1);
 pub(crate) const ENTER: &str = "\r";
 pub(crate) const ESC: &str = "\x1b";
 pub(crate) const DOWN: &str = "\x1b[B";
+pub(crate) const PAGE_UP: &str = "\x1b[5~";
 pub(crate) const F1: &str = "\x1bOP";
 pub(crate) const F3: &str = "\x1bOR";
 pub(crate) const F4: &str = "\x1bOS";
@@ -230,6 +231,15 @@ impl Terminal {
             assert!(Instant::now() < end, "it never comes to rest");
             output = held;
         }
+    }
+
+    /// What stands in each cell, row by row; in the right half of a wide character nothing.
+    pub(crate) fn cells(&self) -> Vec<Vec<String>> {
+        let output = self.shared.lock();
+        let screen = output.parser.screen();
+        let (height, width) = screen.size();
+        let cell = |y, x| screen.cell(y, x).map(|cell| cell.contents().to_owned()).unwrap_or_default();
+        (0..height).map(|y| (0..width).map(|x| cell(y, x)).collect()).collect()
     }
 
     fn wait<T>(&self, why: &str, mut fits: impl FnMut(&Output) -> Option<T>) -> (T,) {

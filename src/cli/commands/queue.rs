@@ -43,7 +43,7 @@ pub(super) async fn run(session: &Session, command: QueueCommand, out: &mut Out)
 }
 
 async fn list(session: &Session, peer: Option<String>, out: &mut Out) -> Result<Outcome, CliError> {
-    let messages = match session.call(Command::QueueList { peer }).await? {
+    let messages = match session.call(Command::QueueList { peer, attempts: out.json() }).await? {
         Reply::Messages(messages) => messages,
         other => return Err(unexpected(&other)),
     };

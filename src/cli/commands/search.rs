@@ -46,7 +46,8 @@ pub(super) async fn run(session: &Session, args: SearchArgs, out: &mut Out) -> R
     let most = if narrowed { 10_000 } else { limit };
     let wanted = Wanted { search_id, peer, thread: args.thread, limit };
     let mut events = session.subscribe();
-    let search = Command::Search { search_id, text: args.text.join(" "), conversation, limit: most };
+    let text = args.text.join(" ");
+    let search = Command::Search { search_id, text, conversation, limit: most, attempts: out.json() };
     let answer = session.handle().ask(search).await;
     let more = stream(&wanted, &mut events, answer, out).await?;
     out.flush()?;

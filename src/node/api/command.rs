@@ -73,6 +73,9 @@ pub enum Command {
         conversation: Option<Conversation>,
         /// Most hits.
         limit: usize,
+        /// With every attempt to send them, as the store has them ([`Message::attempts`]).
+        #[serde(default)]
+        attempts: bool,
     },
     /// The node at a glance. Answer: [`Reply::Status`].
     Status,
@@ -80,6 +83,9 @@ pub enum Command {
     QueueList {
         /// Only for this peer.
         peer: Option<PeerRef>,
+        /// With every attempt to send them ([`Message::attempts`]).
+        #[serde(default)]
+        attempts: bool,
     },
     /// Try again at once. Answer: [`Reply::Count`].
     QueueRetry {

@@ -43,8 +43,8 @@ pub struct Message {
     pub urgency: Urgency,
     /// The mode it was sent in.
     pub mode: Mode,
-    /// Every attempt to send it, in order, where that was asked for
-    /// ([`HistoryQuery::attempts`](super::HistoryQuery::attempts)); empty for what came in.
+    /// Every attempt to send it, in order, where that was asked for (in a [`HistoryQuery`](super::HistoryQuery), a search
+    /// or the queue); empty for what came in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempts: Option<Vec<AttemptRecord>>,
     /// Whether it came so late that newer ones had been shown.

@@ -6,6 +6,7 @@
 //! this order. After a crash the journal is read back into memory. This makes a flush one short sequential
 //! write, spares sled what is soon overwritten or removed, and holds what sled could lose.
 
+mod base;
 mod journal;
 mod memory;
 mod salvage;
@@ -16,11 +17,12 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
+    time::{Duration, Instant},
 };
 
 pub(super) use self::salvage::Salvage;
-use self::{journal::Journal, memory::Memory, sled::Sled};
-use super::{crash::CrashPoint, error::StoreError};
+use self::{base::Base, journal::Journal, memory::Memory, sled::Sled};
+use super::{crash::CrashPoint, error::StoreError, fault::DiskFault};
 
 /// Longest value the engine is given, in bytes; longer ones are split above. Chosen so that the largest page
 /// of sled (17 entries) stays below the 128 KiB at which sled writes unsynced side files.
@@ -29,6 +31,11 @@ pub(super) const MAX_VALUE: usize = 6 * 1024;
 const MEMORY_BYTES: usize = 8 * 1024 * 1024;
 /// Writers wait for sled when memory takes so many bytes.
 const MEMORY_BYTES_MAX: usize = 4 * MEMORY_BYTES;
+/// How soon a database is opened anew that gave up because there was no room; each time that is in vain the next wait
+/// doubles ...
+const REOPEN_AFTER: Duration = Duration::from_secs(1);
+/// ... to this at most.
+const REOPEN_AFTER_MAX: Duration = Duration::from_secs(10);
 /// Where sled keeps the number of the last batch it was given; no table begins with this byte.
 const APPLIED: &[u8] = b"\xffapplied";
 
@@ -112,12 +119,12 @@ pub(super) struct Engine {
 
 /// What the engine and its thread share.
 struct Shared {
-    sled: Sled,
+    base: Base,
     journal: Journal,
     layers: Mutex<Layers>,
     /// Told whenever a layer is frozen, brought into sled, or the engine closes.
     changed: Condvar,
-    damage_mark: PathBuf,
+    dir: PathBuf,
 }
 
 /// What is not in sled yet.
@@ -128,16 +135,84 @@ struct Layers {
     last: u64,
     /// What is being brought into sled, with the number of its last batch.
     frozen: Option<(Arc<Memory>, u64)>,
-    /// Why sled takes no more.
-    failed: Option<String>,
+    /// Why sled takes no more; none again while it is tried once more.
+    failed: Option<Failure>,
+    /// The same until it has taken something.
+    trouble: Option<String>,
+    /// Whether the database is to be opened anew before it is tried once more.
+    reopen: bool,
+    /// How long to wait before that.
+    patience: Duration,
     closing: bool,
+}
+
+/// Why sled takes no more. What it was to take is in the journal and in memory.
+struct Failure {
+    kind: io::ErrorKind,
+    text: String,
+    remedy: Remedy,
+}
+
+/// What makes it take something again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Remedy {
+    /// A flush that succeeds.
+    Flush,
+    /// The same, not before this moment; the database gave up and must be opened anew.
+    Reopen(Instant),
+    /// Nothing but a restart: the disk is not trusted, or the database is damaged.
+    Restart,
+}
+
+/// Which part of bringing memory into sled failed.
+enum Spilling {
+    Journal(EngineError),
+    Database(EngineError),
+}
+
+impl Failure {
+    fn of(failed: Spilling, patience: Duration) -> Self {
+        let no_room = |error: &io::Error| {
+            matches!(
+                error.kind(),
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+            )
+        };
+        let remedy = match &failed {
+            Spilling::Journal(_) => Remedy::Flush,
+            Spilling::Database(EngineError::Io(error)) if no_room(error) => Remedy::Reopen(Instant::now() + patience),
+            // What a write that failed has left in the system's memory is perhaps not on the disk.
+            Spilling::Database(_) => Remedy::Restart,
+        };
+        let (kind, why) = match failed {
+            Spilling::Journal(EngineError::Io(error)) | Spilling::Database(EngineError::Io(error)) => {
+                (error.kind(), error.to_string())
+            }
+            Spilling::Journal(EngineError::Damaged(why)) | Spilling::Database(EngineError::Damaged(why)) => {
+                (io::ErrorKind::Other, format!("it is damaged, {why}"))
+            }
+        };
+        let remedy_text = match remedy {
+            Remedy::Flush => "it is tried again with the next write",
+            Remedy::Reopen(_) => "it is tried again with a later write",
+            Remedy::Restart => "check the disk and restart the program",
+        };
+        let text = format!(
+            "what was written last is safe in the journal, but the database does not take it ({why}); {remedy_text}"
+        );
+        Self { kind, text, remedy }
+    }
+
+    fn error(&self) -> EngineError {
+        EngineError::Io(io::Error::new(self.kind, self.text.clone()))
+    }
 }
 
 impl Engine {
     /// Opens or creates the engine in `dir`; `key` authenticates the journal.
     pub(super) fn open(dir: &Path, key: [u8; 32]) -> Result<Self, EngineError> {
-        let sled = Sled::open(&dir.join("sled"))?;
-        let applied = sled.applied()?;
+        let base = Base::open(&dir.join("sled"))?;
+        let applied = base.sled()?.applied()?;
         let journal_dir = dir.join("journal");
         let memory = Memory::default();
         let mut bytes = 0;
@@ -150,14 +225,23 @@ impl Engine {
         let last = replay.last.max(replay.noted);
         let journal = Journal::open(&journal_dir, key, last)?;
         journal.retire(applied, true)?;
-        let layers =
-            Layers { active: Arc::new(memory), active_bytes: bytes, last, frozen: None, failed: None, closing: false };
+        let layers = Layers {
+            active: Arc::new(memory),
+            active_bytes: bytes,
+            last,
+            frozen: None,
+            failed: None,
+            trouble: None,
+            reopen: false,
+            patience: REOPEN_AFTER,
+            closing: false,
+        };
         let shared = Arc::new(Shared {
-            sled,
+            base,
             journal,
             layers: Mutex::new(layers),
             changed: Condvar::new(),
-            damage_mark: damage_mark(dir),
+            dir: dir.to_owned(),
         });
         let spiller = std::thread::Builder::new().name("store-spill".to_owned()).spawn({
             let shared = Arc::clone(&shared);
@@ -172,7 +256,7 @@ impl Engine {
         if let Some(known) = active.get(key).or_else(|| frozen.and_then(|frozen| frozen.get(key))) {
             return Ok(known);
         }
-        self.shared.noting_damage(self.shared.sled.get(key))
+        self.shared.noting_damage(self.shared.base.get(key))
     }
 
     /// Entries from `start` (inclusive) to `end` (exclusive), in order of keys or backwards. Ends after an error.
@@ -183,7 +267,7 @@ impl Engine {
         Scan {
             active: cursor(&active),
             frozen: frozen.as_ref().map(cursor),
-            sled: self.shared.sled.scan(start, end, backwards).peekable(),
+            sled: self.shared.base.scan(start, end, backwards).peekable(),
             shared: Arc::clone(&self.shared),
             backwards,
         }
@@ -197,8 +281,8 @@ impl Engine {
         let shared = &self.shared;
         let mut layers = shared.layers();
         while layers.active_bytes > MEMORY_BYTES_MAX {
-            if let Some(why) = &layers.failed {
-                return Err(EngineError::Io(io::Error::other(why.clone())));
+            if let Some(failure) = &layers.failed {
+                return Err(failure.error());
             }
             layers.freeze();
             shared.changed.notify_all();
@@ -225,8 +309,8 @@ impl Engine {
         self.flush()?;
         let mut layers = self.shared.layers();
         while layers.freeze() || layers.frozen.is_some() {
-            if let Some(why) = &layers.failed {
-                return Err(EngineError::Io(io::Error::other(why.clone())));
+            if let Some(failure) = &layers.failed {
+                return Err(failure.error());
             }
             self.shared.changed.notify_all();
             layers = self.shared.changed.wait(layers).unwrap_or_else(PoisonError::into_inner);
@@ -236,7 +320,12 @@ impl Engine {
 
     /// Bytes on the disk.
     pub(super) fn size(&self) -> Result<u64, EngineError> {
-        Ok(self.shared.sled.size()? + self.shared.journal.size())
+        Ok(self.shared.base.size()? + self.shared.journal.size())
+    }
+
+    /// Why what was written does not get beyond the journal at the moment; none while all is well.
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.shared.layers().trouble.clone()
     }
 }
 
@@ -265,6 +354,17 @@ impl Layers {
         self.active_bytes = 0;
         true
     }
+
+    /// What is frozen was not taken.
+    fn fail(&mut self, failed: Spilling) {
+        let failure = Failure::of(failed, self.patience);
+        if let Remedy::Reopen(_) = failure.remedy {
+            self.patience = (2 * self.patience).min(REOPEN_AFTER_MAX);
+        }
+        tracing::error!("{}", failure.text);
+        self.trouble = Some(failure.text.clone());
+        self.failed = Some(failure);
+    }
 }
 
 impl Shared {
@@ -281,9 +381,15 @@ impl Shared {
     /// failed for good it says so at once.
     fn try_again(&self) {
         let mut layers = self.layers();
-        if layers.failed.take().is_some() {
-            self.changed.notify_all();
-        }
+        let Some(failure) = &layers.failed else { return };
+        let reopen = match failure.remedy {
+            Remedy::Flush => false,
+            Remedy::Reopen(at) if Instant::now() >= at => true,
+            Remedy::Reopen(_) | Remedy::Restart => return,
+        };
+        layers.reopen = reopen;
+        layers.failed = None;
+        self.changed.notify_all();
     }
 
     /// The thread that brings frozen memory into sled.
@@ -292,13 +398,19 @@ impl Shared {
         loop {
             match layers.frozen.clone() {
                 Some((memory, last)) if layers.failed.is_none() => {
+                    let reopen = std::mem::take(&mut layers.reopen);
                     drop(layers);
-                    let result = self.spill(&memory, last);
+                    let result = if reopen { self.noting_damage(self.base.reopen()) } else { Ok(()) };
+                    let result = result.map_err(Spilling::Database).and_then(|()| self.spill(&memory, last));
                     layers = self.layers();
                     match result {
-                        Ok(()) => layers.frozen = None,
+                        Ok(()) => {
+                            layers.frozen = None;
+                            layers.trouble = None;
+                            layers.patience = REOPEN_AFTER;
+                        }
                         // Nothing is lost: it is in the journal, and stays in memory for readers.
-                        Err(error) => layers.failed = Some(format!("bringing writes into the store failed: {error:?}")),
+                        Err(failed) => layers.fail(failed),
                     }
                     self.changed.notify_all();
                 }
@@ -308,21 +420,26 @@ impl Shared {
         }
     }
 
-    fn spill(&self, memory: &Memory, last: u64) -> Result<(), EngineError> {
+    fn spill(&self, memory: &Memory, last: u64) -> Result<(), Spilling> {
         // First the journal: half of a batch in sled is only harmless while the whole is in the journal.
-        self.journal.flush()?;
-        let written = memory.try_each(|key, value| self.sled.set(key, value));
-        self.noting_damage(written)?;
-        self.sled.set_applied(last)?;
-        self.sled.sync()?;
-        self.journal.retire(last, false)
+        self.journal.flush().map_err(Spilling::Journal)?;
+        self.noting_damage(self.set_all(memory, last)).map_err(Spilling::Database)?;
+        self.journal.retire(last, false).map_err(Spilling::Journal)
+    }
+
+    fn set_all(&self, memory: &Memory, last: u64) -> Result<(), EngineError> {
+        let sled = self.base.sled()?;
+        DiskFault::Database.check(&self.dir).map_err(EngineError::Io)?;
+        memory.try_each(|key, value| sled.set(key, value))?;
+        sled.set_applied(last)?;
+        sled.sync()
     }
 
     /// Leaves a mark when `result` is damage, so that the next start repairs.
     fn noting_damage<T>(&self, result: Result<T, EngineError>) -> Result<T, EngineError> {
         if let Err(EngineError::Damaged(what)) = &result {
             tracing::error!(%what, "the store is damaged");
-            if let Err(error) = fs::write(&self.damage_mark, what) {
+            if let Err(error) = fs::write(damage_mark(&self.dir), what) {
                 tracing::warn!(%error, "the mark of damage could not be written");
             }
         }

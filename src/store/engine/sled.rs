@@ -138,7 +138,7 @@ impl Sled {
 
     /// Entries from `start` (inclusive) to `end` (exclusive) in order of keys, or backwards.
     pub(super) fn scan(&self, start: &[u8], end: &[u8], backwards: bool) -> Scan {
-        Scan { iter: self.db.range(start..end), backwards, ended: false }
+        Scan { iter: Ok(self.db.range(start..end)), backwards, ended: false }
     }
 
     /// Makes everything applied so far durable.
@@ -148,6 +148,11 @@ impl Sled {
             Ok(())
         })?;
         self.data.sync_data().map_err(EngineError::Io)
+    }
+
+    /// Gives up the snapshot that closing would make.
+    pub(super) fn close_as_it_is(&self) {
+        self.snapshot.written.store(0, Ordering::Relaxed);
     }
 
     /// Bytes on the disk.
@@ -196,9 +201,16 @@ fn remove_half_written(dir: &Path) -> io::Result<()> {
 
 /// A walk over entries. Ends after the first error.
 pub(super) struct Scan {
-    iter: ::sled::Iter,
+    iter: Result<::sled::Iter, Option<EngineError>>,
     backwards: bool,
     ended: bool,
+}
+
+impl Scan {
+    /// A walk that finds nothing but this.
+    pub(super) fn failed(error: EngineError) -> Self {
+        Self { iter: Err(Some(error)), backwards: false, ended: false }
+    }
 }
 
 impl Iterator for Scan {
@@ -208,7 +220,13 @@ impl Iterator for Scan {
         if self.ended {
             return None;
         }
-        let iter = &mut self.iter;
+        let iter = match &mut self.iter {
+            Ok(iter) => iter,
+            Err(error) => {
+                self.ended = true;
+                return error.take().map(Err);
+            }
+        };
         let backwards = self.backwards;
         let next = guarded(|| match if backwards { iter.next_back() } else { iter.next() } {
             Some(entry) => {

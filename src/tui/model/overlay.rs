@@ -301,3 +301,26 @@ pub enum Overlay {
     /// A new peer.
     PeerForm(PeerForm),
 }
+
+impl Overlay {
+    /// How far a window is scrolled whose text is only read, in lines: from the top, the log's from its newest line. None
+    /// for one in which something is selected or asked.
+    pub fn scrolled(&mut self) -> Option<&mut usize> {
+        match self {
+            Self::Help { top, .. }
+            | Self::Trust { top, .. }
+            | Self::Status { top }
+            | Self::Transport { top, .. }
+            | Self::Path { top }
+            | Self::Plan { top, .. } => Some(top),
+            Self::Log(view) => Some(&mut view.up),
+            Self::Palette(_)
+            | Self::Switcher(_)
+            | Self::Search(_)
+            | Self::Confirm(_)
+            | Self::Queue { .. }
+            | Self::Files { .. }
+            | Self::PeerForm(_) => None,
+        }
+    }
+}

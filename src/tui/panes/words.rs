@@ -141,7 +141,12 @@ pub(crate) fn state(model: &Model, message: &Message, story: Option<&Story>) -> 
     match &message.state {
         MessageState::Received => (Role::MessageVia, received(message)),
         MessageState::Queued { next_try, reason } => {
+            let shut = reason.as_ref().is_some_and(|reason| reason.kind == ReasonKind::OutsideWindow);
             let when = match next_try {
+                Some(at) if *at > model.now && shut => {
+                    let text = format!("queued until {}, when a path opens", opening(model, *at));
+                    return (Role::StateQueued, format!("{} {text}", sign("…", "..")));
+                }
                 Some(at) if *at > model.now => format!("queued, next try in {}", until(model.now, *at)),
                 Some(_) => "queued, trying now".to_owned(),
                 None => "queued, waits for a path".to_owned(),

@@ -9,7 +9,7 @@ use crate::{
     wire::{PayloadType, SafeText},
 };
 
-fn offered(state: TransferState, bytes: u64) -> Transfer {
+pub(super) fn offered(state: TransferState, bytes: u64) -> Transfer {
     let place = conversation(0xA1, "blueprint");
     Transfer {
         transfer: message(9_000, &place, "").envelope_id,

@@ -1,15 +1,21 @@
 //! Every window over the panes: at the three sizes, in every theme, with the keys of every keymap.
 
-use crate::tui::{
-    keymap::Keymap,
-    testing::{FakeNode, Harness, fingerprint},
-    theme::{ColorDepth, Theme},
+use super::files::offered;
+use crate::{
+    node::{Event, Transfer, TransferState},
+    tui::{
+        keymap::Keymap,
+        testing::{FakeNode, Harness, at, conversation, fingerprint, message},
+        theme::{ColorDepth, Theme},
+        update::Msg,
+    },
+    wire::SafeText,
 };
 
 const SIZES: [(u16, u16); 3] = [(120, 40), (80, 24), (40, 12)];
 
 /// Name and command of every window; the command is run in a conversation whose broadcast is selected.
-const WINDOWS: [(&str, &str); 14] = [
+const WINDOWS: [(&str, &str); 15] = [
     ("switcher", "switcher.open"),
     ("search", "search.open"),
     ("help", "help.show"),
@@ -18,6 +24,7 @@ const WINDOWS: [(&str, &str); 14] = [
     ("trust", "trust.open lumina"),
     ("card", "identity.show"),
     ("queue", "queue.open"),
+    ("files", "file.list"),
     ("node", "status.show"),
     ("transport", "transport.details relay"),
     ("path", "message.path"),
@@ -26,9 +33,32 @@ const WINDOWS: [(&str, &str); 14] = [
     ("confirm", "peer.block"),
 ];
 
+/// One that comes, one that is offered, one that went.
+fn files() -> [Transfer; 3] {
+    let coming = offered(TransferState::Running, 430);
+    let named = |n: u64, name: &str| {
+        let transfer = message(9_000 + n, &conversation(0xA1, "blueprint"), "").envelope_id;
+        Transfer {
+            transfer,
+            name: SafeText::line(name),
+            since: at(60_000 * i64::try_from(n).unwrap()),
+            ..coming.clone()
+        }
+    };
+    let long = "a report with a very long name that must be cut somewhere in the middle.pdf";
+    [
+        named(1, long),
+        Transfer { state: TransferState::Offered, bytes: 0, via: None, rate: None, ..named(2, "漢字.png") },
+        Transfer { incoming: false, bytes: 1000, state: TransferState::Done { path: None }, ..named(3, "plan.txt") },
+    ]
+}
+
 fn opened(size: (u16, u16)) -> Harness {
     let mut screen = Harness::new(size.0, size.1, FakeNode::sample());
     screen.run("conversation.open lumina blueprint").press("Esc Up Up");
+    for transfer in files() {
+        screen.feed(Msg::Event(Box::new(Event::Transfer(Box::new(transfer)))));
+    }
     screen.model.notices.dismiss();
     screen
 }

@@ -1,12 +1,12 @@
 //! Which way messages go: mode and policy of a conversation, and paths that are closed or carry small messages only.
 
 use crate::{
-    delivery::{Policy, Reason, ReasonKind},
+    delivery::{MessageState, Policy, Reason, ReasonKind},
     identity::RoutingDefaults,
     node::{Command, Event, RoutePlan, Skipped, TransportHealth},
     transport::TransportState,
     tui::{
-        testing::{FakeNode, Harness, at, health, transport},
+        testing::{FakeNode, Harness, at, conversation, health, own, transport},
         update::{self, Msg},
     },
     wire::{Mode, SafeText},
@@ -128,4 +128,20 @@ fn a_window_that_closes_is_told_by_the_node_and_drawn() {
     let closed = TransportHealth { opens: Some(at(-24 * HOUR * 9)), ..health("radio", 3, TransportState::Up) };
     screen.feed(Msg::Event(Box::new(Event::Transport(Box::new(closed)))));
     screen.sees("- radio").sees("29 Nov 14:32");
+}
+
+#[test]
+fn a_message_that_waits_for_the_hours_of_a_path_says_until_when() {
+    let mut node = ruled();
+    let place = conversation(0xA1, "general");
+    let reason = Reason::new(ReasonKind::OutsideWindow, "outside its call windows; opens Fri 22:00");
+    let state = MessageState::Queued { next_try: node.transports[0].opens, reason: Some(reason.clone()) };
+    let waiting = own(9_000, &place, "not before tonight", state);
+    let plan = RoutePlan { skipped: vec![Skipped { transport: transport("night"), reason }], ..RoutePlan::default() };
+    node.traces.insert(waiting.envelope_id, (Some(plan), Vec::new()));
+    node.messages.entry(place).or_default().push(waiting);
+    let mut screen = opened(node, 120);
+    screen.sees("queued until 22:00, when a path opens").misses("opens Fri");
+    // So does its path view, and names the path.
+    screen.press("Esc Up").run("message.path").sees("queued until 22:00").sees("- night: closed until 22:00");
 }

@@ -157,7 +157,7 @@ fn with_log(model: &mut Model, change: impl FnOnce(&mut LogView)) {
 /// Asks for the queue anew, if it is shown.
 pub(super) fn refresh_queue(model: &Model, out: &mut Effects) {
     if model.overlays.iter().any(|overlay| matches!(overlay, Overlay::Queue { .. })) {
-        out.push(Effect::Call(Tag::Queue, Command::QueueList { peer: None }));
+        out.push(Effect::Call(Tag::Queue, Command::QueueList { peer: None, attempts: false }));
     }
 }
 

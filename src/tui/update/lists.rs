@@ -57,15 +57,11 @@ pub(super) fn go(model: &mut Model, by: By, out: &mut Effects) {
             };
             log.up = upwards.apply(log.up, log_len, page);
         }
-        Some(
-            Overlay::Help { top, .. }
-            | Overlay::Trust { top, .. }
-            | Overlay::Status { top }
-            | Overlay::Transport { top, .. }
-            | Overlay::Path { top }
-            | Overlay::Plan { top, .. },
-        ) => *top = by.apply(*top, UNBOUNDED, page),
-        Some(Overlay::Confirm(_)) => {}
+        Some(other) => {
+            if let Some(top) = other.scrolled() {
+                *top = by.apply(*top, UNBOUNDED, page);
+            }
+        }
         None => in_pane(model, by, page, transports, out),
     }
 }

@@ -48,7 +48,8 @@ pub(super) fn begin(model: &mut Model, out: &mut Effects) {
     }
     search.id = id;
     search.progress = SearchProgress::Running;
-    let command = Command::Search { search_id: id, text, conversation: search.scope.clone(), limit: HITS_MOST };
+    let (conversation, limit) = (search.scope.clone(), HITS_MOST);
+    let command = Command::Search { search_id: id, text, conversation, limit, attempts: false };
     out.push(Effect::Call(Tag::Search(id), command));
     model.dirty = true;
 }

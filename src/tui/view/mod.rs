@@ -44,17 +44,8 @@ fn stop_at_the_end(model: &mut Model) {
         model.path_top = model.path_top.min(panes::path::last_top(model, area));
     }
     let Some(last) = model.overlays.last().and_then(|overlay| panes::last_top(model, overlay, area)) else { return };
-    match model.overlays.last_mut() {
-        Some(
-            Overlay::Help { top, .. }
-            | Overlay::Trust { top, .. }
-            | Overlay::Status { top }
-            | Overlay::Transport { top, .. }
-            | Overlay::Path { top }
-            | Overlay::Plan { top, .. },
-        ) => *top = (*top).min(last),
-        Some(Overlay::Log(view)) => view.up = view.up.min(last),
-        _ => {}
+    if let Some(at) = model.overlays.last_mut().and_then(Overlay::scrolled) {
+        *at = (*at).min(last);
     }
 }
 

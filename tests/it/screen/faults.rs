@@ -8,7 +8,7 @@ use super::{Prepared, WIDE, quit};
 use crate::terminal::{Grid, Terminal, wipes};
 
 /// The screen after all it went through is the one that is drawn when nothing about it is believed.
-fn is_what_a_fresh_one_shows(screen: &mut Terminal) {
+pub(super) fn is_what_a_fresh_one_shows(screen: &mut Terminal) {
     let before = screen.settled();
     let wiped = wipes(&screen.written());
     screen.keys("\x0c");

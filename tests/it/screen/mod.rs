@@ -4,7 +4,9 @@ mod demo;
 mod endings;
 mod faults;
 mod first_run;
+mod hostile;
 mod prepared;
+mod speed;
 mod writing;
 
 pub(crate) use prepared::Prepared;
@@ -17,6 +19,11 @@ const WIDE: (u16, u16) = (120, 40);
 pub(crate) fn quit(mut terminal: Terminal) {
     terminal.keys("\x11");
     terminal.ended_well();
+}
+
+/// Quits, with or without messages that wait.
+pub(crate) fn quit_anyway(home: &Prepared, terminal: Terminal) {
+    if home.waiting() == 0 { quit(terminal) } else { quit_with_waiting(terminal) }
 }
 
 /// Quits although messages wait, which the program asks about.

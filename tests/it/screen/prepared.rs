@@ -3,7 +3,7 @@
 use skcomm_tui::{
     home::Home,
     identity::TrustLevel,
-    node::{Command, NewIdentity, Node, NodeHandle, PeerAdd, Reply, create_identity},
+    node::{Command, NewIdentity, Node, NodeHandle, PeerAdd, Reply, create_identity, unlock_identity},
     pgp::{Certificate, Passphrase, SecretKey},
 };
 use tempfile::TempDir;
@@ -45,6 +45,11 @@ impl Prepared {
         let prepared = Self::new(None);
         prepared.home.save_transport(&"tcp".parse().unwrap(), &crate::support::tcp()).unwrap();
         prepared
+    }
+
+    /// The key of lumina, whom opus knows.
+    pub(super) fn lumina(&self) -> SecretKey {
+        unlock_identity(&Home::at(self.place.path().join("elsewhere")), None).unwrap()
     }
 
     /// Where the running program listens, and its certificate.

@@ -6,6 +6,7 @@
 
 mod motion;
 mod pen;
+mod spread;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,7 @@ use ratatui::{
 
 use motion::Place;
 use pen::Pen;
+use spread::Shown;
 
 /// Frames of more bytes than this are wrapped in synchronized output, so that no half of one is seen.
 const SYNCHRONIZE_ABOVE: usize = 256;
@@ -39,6 +41,8 @@ pub struct SparingBackend<W: Write> {
     body: Vec<u8>,
     place: Place,
     pen: Option<Pen>,
+    /// What was drawn where.
+    drawn: Shown,
     /// Whether the terminal shows its cursor now; none when unknown.
     shown: Option<bool>,
     want_shown: bool,
@@ -58,6 +62,7 @@ impl<W: Write> SparingBackend<W> {
             body: Vec::new(),
             place: Place::Unknown,
             pen: None,
+            drawn: Shown::default(),
             shown: None,
             want_shown: false,
             want_at: (0, 0),
@@ -107,10 +112,20 @@ impl<W: Write> SparingBackend<W> {
         self.go(x, y);
         self.wear(Pen::of(cell), is_blank(cell.symbol()));
         // A last gate: whatever came this far, a cell never moves the cursor or talks to the terminal.
-        let (symbol, width) = match cell.symbol() {
+        let (mut symbol, width) = match cell.symbol() {
             symbol if symbol.contains(char::is_control) => ("\u{FFFD}", 1),
             symbol => (symbol, cell.cell_width()),
         };
+        if spread::is_joined(symbol) && width > 1 {
+            // A terminal that draws it narrower leaves nothing of what was there.
+            self.body.extend(std::iter::repeat_n(b' ', usize::from(width)));
+            self.advance(x, y, "  ", width);
+            self.go(x, y);
+            // One that draws it wider must not go on in the next row.
+            if x.saturating_add(spread::apart(symbol)) > self.size.width {
+                symbol = &symbol[..symbol.chars().next().map_or(0, char::len_utf8)];
+            }
+        }
         self.body.extend_from_slice(symbol.as_bytes());
         self.advance(x, y, symbol, width);
     }
@@ -135,6 +150,31 @@ impl<W: Write> SparingBackend<W> {
             // The cursor waits in the last column to wrap.
             () => Place::Wrapping(y),
         };
+    }
+
+    /// ratatui asks for the size before it draws; a change may have moved the cursor by itself.
+    fn learn_size(&mut self) {
+        if let Ok(size) = self.size()
+            && size != self.size
+        {
+            self.size = size;
+            self.place = Place::Unknown;
+        }
+    }
+
+    /// Draws cells in their order.
+    fn draw_all(&mut self, cells: &[(u16, u16, &Cell)]) {
+        let mut rest = cells;
+        while let Some((x, y, cell)) = rest.first() {
+            let run = blank_run(rest);
+            if run >= ERASE_FROM {
+                self.erase(*x, *y, run);
+                rest = &rest[run..];
+            } else {
+                self.cell(*x, *y, cell);
+                rest = &rest[1..];
+            }
+        }
     }
 
     /// Erases `run` blanks from (x, y) on; the cursor stays.
@@ -189,17 +229,14 @@ impl<W: Write> Backend for SparingBackend<W> {
         I: Iterator<Item = (u16, u16, &'a Cell)>,
     {
         let cells: Vec<(u16, u16, &Cell)> = content.collect();
-        let mut rest = cells.as_slice();
-        while let Some((x, y, cell)) = rest.first() {
-            let run = blank_run(rest);
-            if run >= ERASE_FROM {
-                self.erase(*x, *y, run);
-                rest = &rest[run..];
-            } else {
-                self.cell(*x, *y, cell);
-                rest = &rest[1..];
-            }
+        let mut drawn = std::mem::take(&mut self.drawn);
+        cells.iter().for_each(|(x, y, cell)| drawn.take(*x, *y, cell));
+        let covered = spread::with_what_it_covers(&cells, &drawn);
+        if covered.is_some() {
+            self.learn_size();
         }
+        self.draw_all(covered.as_deref().unwrap_or(&cells));
+        self.drawn = drawn;
         Ok(())
     }
 
@@ -239,6 +276,7 @@ impl<W: Write> Backend for SparingBackend<W> {
         if region == ClearType::All {
             // Something else may have written: believe nothing.
             self.forget();
+            self.drawn.clear();
         } else {
             let (x, y) = self.want_at;
             self.go(x, y);
@@ -282,13 +320,7 @@ impl<W: Write> Backend for SparingBackend<W> {
         if large {
             frame.extend_from_slice(b"\x1b[?2026l");
         }
-        // ratatui asks for the size before it draws; a change may have moved the cursor by itself.
-        if let Ok(size) = self.size()
-            && size != self.size
-        {
-            self.size = size;
-            self.place = Place::Unknown;
-        }
+        self.learn_size();
         if frame.is_empty() {
             return Ok(());
         }

@@ -324,6 +324,50 @@ fn after_a_symbol_of_doubtful_width_the_cursor_is_placed_anew() {
     }
 }
 
+/// What an emulator shows of a row that does not join emoji, cell by cell; the right halves of wide ones are left out.
+fn row(terminal: &mut Terminal<SparingBackend<Emulator>>, y: u16, width: u16) -> Vec<String> {
+    let screen = terminal.backend_mut().writer_mut().screen.screen();
+    (0..width).map(|x| screen.cell(y, x).unwrap().contents().to_owned()).collect()
+}
+
+#[test]
+fn what_a_terminal_draws_too_wide_or_too_narrow_covers_nothing_else() {
+    for doubtful in ["👨\u{200d}👩\u{200d}👧\u{200d}👦", "❤\u{fe0f}", "1\u{fe0f}\u{20e3}", "🇪🇺", "👍🏽"]
+    {
+        let mut terminal = terminal(40, 8);
+        let mut draw = |text: &str| {
+            let (text, inner) = (text.to_owned(), Rect::new(1, 1, 10, 1));
+            terminal
+                .draw(|frame| {
+                    frame.render_widget(Block::bordered(), Rect::new(0, 0, 12, 3));
+                    frame.render_widget(Paragraph::new(text), inner);
+                    frame.render_widget(Block::bordered(), Rect::new(12, 0, 28, 3));
+                    frame.render_widget(Paragraph::new("right"), Rect::new(13, 1, 20, 1));
+                })
+                .unwrap();
+            row(&mut terminal, 1, 40)
+        };
+        draw("abcdefghij");
+        for at in 0..9 {
+            let text = format!("{}{doubtful}", "x".repeat(at));
+            let cells = draw(&text);
+            let rest: String = cells[11..].iter().map(|cell| if cell.is_empty() { " " } else { cell }).collect();
+            assert_eq!(rest, "││right                     │", "{doubtful} at {at}: {cells:?}");
+            assert!(!cells[1..11].concat().contains(|c| ('a'..='j').contains(&c)), "{doubtful} at {at}: {cells:?}");
+        }
+    }
+}
+
+#[test]
+fn what_a_terminal_draws_too_wide_does_not_go_on_in_the_next_row() {
+    let mut terminal = terminal(10, 3);
+    for at in 0..9 {
+        let family = format!("{}👨\u{200d}👩\u{200d}👧\u{200d}👦", "x".repeat(at));
+        terminal.draw(|frame| frame.render_widget(Paragraph::new(format!("{family}\nsecond")), frame.area())).unwrap();
+        assert_eq!(row(&mut terminal, 1, 10).concat().trim_end(), "second", "at {at}");
+    }
+}
+
 #[test]
 fn queued_sequences_go_out_with_the_next_frame() {
     let mut terminal = terminal(100, 30);
