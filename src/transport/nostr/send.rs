@@ -26,7 +26,7 @@ use crate::{
 
 /// Events of one frame that one relay may have without an OK.
 const AHEAD: usize = 16;
-/// When to look again for a statement or a list that was not found.
+/// When to look again for a statement that was made for another key.
 const LOOK_AGAIN: Duration = Duration::from_secs(15);
 
 impl Running {
@@ -107,7 +107,7 @@ impl Running {
         let relays = found.as_ref().map(listed).unwrap_or_default();
         if relays.is_empty() {
             let detail = "the address names no relays, and ours have no list of them; write npub1…@wss://RELAY";
-            return Err(not_found(detail, found.err().unwrap_or_default()));
+            return Err(self.not_found(&address.key, detail, found.err().unwrap_or_default()));
         }
         self.directory.set_relays(address.key, relays.clone());
         Ok(relays)
@@ -127,7 +127,7 @@ impl Running {
         let event = self.look_up(&places, key, binding::KIND, binding::filter(*key)).await.map_err(|asked| {
             let detail = "no statement was found that binds the peer's Nostr key to its OpenPGP key; its node publishes one \
                           at its relays";
-            not_found(detail, asked)
+            self.not_found(key, detail, asked)
         })?;
         let authenticator = self.authenticator.clone();
         let checking = move || binding::check(authenticator.as_ref(), &recipient, &event);
@@ -170,6 +170,17 @@ impl Running {
         }
         Err(asked)
     }
+
+    /// What was looked for was not found: because it is not there, or because nobody could be asked.
+    fn not_found(&self, key: &PublicKey, detail: &str, asked: Asked) -> SendError {
+        let failure = (!asked.failed.is_empty()).then(|| merged(asked.failed));
+        let detail = match failure {
+            Some(failure) if asked.nothing == 0 => return failure,
+            Some(failure) => format!("{detail} ({})", failure.reason),
+            None => detail.to_owned(),
+        };
+        SendError { reason: Reason::new(ReasonKind::NoRoute, detail), retry: Retry::After(self.directory.missed(key)) }
+    }
 }
 
 /// What relays said that do not have what was looked for.
@@ -177,21 +188,6 @@ impl Running {
 struct Asked {
     nothing: usize,
     failed: Vec<SendError>,
-}
-
-/// What was looked for was not found: because it is not there, or because nobody could be asked.
-fn not_found(detail: &str, asked: Asked) -> SendError {
-    if asked.failed.is_empty() {
-        return SendError { reason: Reason::new(ReasonKind::NoRoute, detail), retry: Retry::After(LOOK_AGAIN) };
-    }
-    let SendError { reason, retry } = merged(asked.failed);
-    match asked.nothing {
-        0 => SendError { reason, retry },
-        _ => {
-            let reason = Reason::new(ReasonKind::NoRoute, format!("{detail} ({reason})"));
-            SendError { reason, retry: Retry::After(LOOK_AGAIN) }
-        }
-    }
 }
 
 fn ready(keys: &Keys, to: &PublicKey, piece: &chunk::Piece) -> Result<Ready, String> {
