@@ -22,6 +22,7 @@ use crate::{
     transport::{
         Accepted, Context, Inbound, Route, Secret, SendError, Transport, TransportEvent, TransportState,
         registry::{self, TransportConfig},
+        send_over,
     },
     wire::{EnvelopeId, SafeText},
 };
@@ -301,15 +302,9 @@ impl Core {
             };
             let frame = if number > 1 { with_retry_count(&frame, number - 1) } else { frame };
             CrashPoint::Sending.pass();
-            let sent = tokio::time::timeout(deadline, transport.send(frame, &route, deadline)).await;
+            let sent = send_over(transport.as_ref(), frame, &route, deadline).await;
             CrashPoint::Sent.pass();
-            match sent {
-                Ok(result) => result,
-                Err(_) => Err(SendError {
-                    reason: Reason::new(ReasonKind::Timeout, format!("no answer within {} s", deadline.as_secs())),
-                    retry: Retry::Later,
-                }),
-            }
+            sent
         };
         let task = self.later(work, move |core, result| {
             // An attempt that was aborted has ended already.

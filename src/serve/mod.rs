@@ -10,7 +10,7 @@ mod auth;
 mod config;
 mod disk;
 #[cfg(feature = "nats")]
-mod jetstream;
+pub mod jetstream;
 mod keeper;
 mod mailboxes;
 mod pace;

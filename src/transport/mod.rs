@@ -34,6 +34,7 @@ pub mod websocket;
 
 pub use registry::{Kind, TransportConfig};
 pub use rules::{Rules, Zone};
+pub(crate) use sending::send_over;
 pub use settings::Settings;
 
 use running::lock;

@@ -88,9 +88,12 @@ async fn pass(near: TcpStream, target: SocketAddr, mut passage: watch::Receiver<
     if far.is_none() && now == Passage::Open {
         return;
     }
+    // What it adds should be nothing but the passage.
+    let _ = near.set_nodelay(true);
     let (near_in, near_out) = near.into_split();
     match far {
         Some(far) => {
+            let _ = far.set_nodelay(true);
             let (far_in, far_out) = far.into_split();
             // When one direction ends so does the other: a half of a connection is of no use to anybody here.
             tokio::select! {

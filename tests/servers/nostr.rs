@@ -21,6 +21,22 @@ pub(crate) struct Relay {
 impl Relay {
     /// None where it is not installed.
     pub(crate) async fn start() -> Option<Self> {
+        Self::start_with(|_| String::new()).await
+    }
+
+    /// One that takes from and gives to members only: those who log in (NIP-42) and were admitted.
+    pub(crate) async fn for_members() -> Option<Self> {
+        // It compares what a login says to the letter.
+        Self::start_with(|port| {
+            format!(
+                "authentication:\n  enabled: true\n  relay_urls: [\"ws://127.0.0.1:{port}\", \"ws://127.0.0.1:{port}/\"]\n  \
+                 actions: {{save: w, query: r}}\n"
+            )
+        })
+        .await
+    }
+
+    async fn start_with(more: impl Fn(u16) -> String) -> Option<Self> {
         let python = program("NOSTR")?;
         let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
         let database = folder.path().join("events.sqlite3").display().to_string();
@@ -28,7 +44,8 @@ impl Relay {
             "storage:\n  sqlalchemy.url: sqlite+aiosqlite:///{database}\n  validators:\n    \
              - nostr_relay.validators.is_not_too_large\n    - nostr_relay.validators.is_signed\n\
              gunicorn:\n  bind: 127.0.0.1:{port}\n  workers: 1\n  loglevel: warning\n\
-             max_event_size: 65536\nmax_limit: 100\n"
+             max_event_size: 65536\nmax_limit: 100\n{}",
+            more(port)
         );
         std::fs::write(folder.path().join("config.yaml"), config).unwrap();
         let mut relay = Self { python, folder, port, server: None };
@@ -37,11 +54,19 @@ impl Relay {
     }
 
     pub(crate) async fn revive(&mut self) {
-        let program = self.python.parent().map(|bin| bin.join("nostr-relay")).unwrap();
-        let mut command = Command::new(program);
-        command.arg("-c").arg(self.folder.path().join("config.yaml")).args(["serve", "--use-uvicorn"]);
-        command.current_dir(self.folder.path());
-        self.server = Some(Server::start(command, self.port).await);
+        self.server = Some(Server::start(self.command(&["serve", "--use-uvicorn"]), self.port).await);
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(self.python.parent().map(|bin| bin.join("nostr-relay")).unwrap());
+        command.arg("-c").arg(self.folder.path().join("config.yaml")).args(arguments).current_dir(self.folder.path());
+        command
+    }
+
+    /// Makes the key (hexadecimal) a member's, who may read and write. The relay must have been started before.
+    pub(crate) fn admit(&self, key: &str) {
+        let done = self.command(&["role", "set", "-p", key, "-r", "rw"]).output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     }
 
     pub(crate) fn kill(&mut self) {

@@ -2,6 +2,9 @@
 //!
 //! What a transport needs to be measured is in `ways.rs`, one function each. All that comes after is the same for all:
 //! two nodes with the transport and a *spare* path, which is switched on only where the transport's death is looked at.
+//!
+//! Speed is measured of one transport after the other. Outages are mostly waiting, so they are looked at together; nodes take turns
+//! where milliseconds count. Every part has its time, so that the whole ends after a few minutes whatever is wrong.
 
 mod outages;
 mod ways;
@@ -11,17 +14,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::FutureExt as _;
+use futures_util::{FutureExt as _, future::join_all};
 use skcomm_tui::{
     delivery::{MessageState, TransportId},
     node::{Command, Event, EventStream},
     transport::registry::TransportConfig,
     wire::EnvelopeId,
 };
+use tokio::sync::Semaphore;
 
 use crate::{
     figures::{Figure, median, percentile, said},
-    paths::{BUSY, exchange, request, runtime},
+    paths::{BUSY, Run, exchange, request, runtime},
     servers::free_port,
     world::{Inhabitant, text},
 };
@@ -34,61 +38,104 @@ const SPARE: &str = "spare";
 /// Bytes of a message, but where its bytes are counted.
 const CONTENT: usize = 1024;
 /// Messages one at a time: at least so many, and on until there are so many or so much time has passed.
-const ALONE: (usize, usize, Duration) = (40, 400, Duration::from_secs(12));
+const ALONE: (usize, usize, Duration) = (20, 400, Duration::from_secs(4));
 /// How long many messages are under way, by what a first run lets expect, and how many at most.
-const CROWDED: (f64, usize) = (8.0, 5_000);
+const CROWDED: (f64, usize) = (3.0, 5_000);
 /// Messages of so many bytes are counted on the wire …
 const SMALL: usize = 100;
-/// … so many of them, one at a time.
-const COUNTED: usize = 50;
+/// … so many of them, one at a time and with many under way.
+const COUNTED: (usize, usize) = (30, 2 * BUSY);
 /// No single message takes longer.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(30);
+/// No part takes longer.
+const PART: Duration = Duration::from_secs(60);
+/// No transport's outages take longer, with the waits for the others' turns.
+const OUTAGES: Duration = Duration::from_secs(150);
 
 /// `SKCOMM_BENCH_NETWORKS` chooses some, with commas between.
 pub(crate) fn measure() -> Vec<Figure> {
     let chosen = std::env::var("SKCOMM_BENCH_NETWORKS").ok();
     let is_wanted = |name: &str| chosen.as_ref().is_none_or(|list| list.split(',').any(|one| one.trim() == name));
     runtime().block_on(async {
-        let mut figures = Vec::new();
+        let begun = Instant::now();
+        let mut measured = Vec::new();
         for name in ways::NAMES.into_iter().filter(|name| is_wanted(name)) {
-            let begun = Instant::now();
-            figures.extend(transport(name).await.into_iter().map(|figure| figure.of(name)));
-            eprintln!("  {name}: {:.0} s", begun.elapsed().as_secs_f64());
+            measured.push(Measured::at_work(name).await);
         }
-        figures
+        let turn = Semaphore::new(1);
+        join_all(measured.iter_mut().map(|one| one.in_outages(&turn))).await;
+        eprintln!("  all of them: {:.0} s", begun.elapsed().as_secs_f64());
+        measured.into_iter().flat_map(|one| one.figures.into_iter().map(move |figure| figure.of(one.name))).collect()
     })
 }
 
-async fn transport(name: &'static str) -> Vec<Figure> {
-    let mut way = match AssertUnwindSafe(ways::set_up(name)).catch_unwind().await {
-        Ok(Ok(way)) => way,
-        Ok(Err(why)) => return vec![Figure::not_measured("everything", why)],
-        Err(why) => return vec![Figure::not_measured("everything", said(&*why))],
-    };
-    let mut figures = Vec::new();
-    let mut pair = None;
-    figures.extend(part("set-up", meetings(&mut way, &mut pair)).await);
-    let Some(mut pair) = pair else { return figures };
-    figures.extend(part("send to delivered", pace(&pair)).await);
-    figures.extend(part("bytes on the wire", bytes(&way, &pair)).await);
-    let mut restarts = Vec::new();
-    figures.extend(part("cut", outages::cut(&way, &mut pair, &mut restarts)).await);
-    figures.extend(part("silent", outages::silence(&way, &mut pair, &mut restarts)).await);
-    figures.extend(part("return without another path", outages::wait(&way, &mut pair, &mut restarts)).await);
-    figures.extend(summary("both nodes started again to first delivered", &mut restarts));
-    let stopping = async {
-        pair.alice.stop().await;
-        pair.bob.stop().await;
-        Vec::new()
-    };
-    figures.extend(part("stopping the nodes", stopping).await);
-    figures
+/// A transport and what was found out of it so far.
+struct Measured {
+    name: &'static str,
+    figures: Vec<Figure>,
+    /// None where nothing more can be found out.
+    subject: Option<(Way, Pair)>,
 }
 
-/// What cannot be measured costs the rest nothing.
-async fn part(name: &str, work: impl Future<Output = Vec<Figure>>) -> Vec<Figure> {
-    let done = AssertUnwindSafe(work).catch_unwind().await;
-    done.unwrap_or_else(|why| vec![Figure::not_measured(name, said(&*why))])
+impl Measured {
+    /// Sets everything up, and measures how fast it is.
+    async fn at_work(name: &'static str) -> Self {
+        let mut this = Self { name, figures: Vec::new(), subject: None };
+        let set_up = bounded("everything", PART, ways::set_up(name)).await;
+        let mut way = match set_up {
+            Ok(Ok(way)) => way,
+            Ok(Err(why)) => {
+                this.figures.push(Figure::not_measured("everything", why));
+                return this;
+            }
+            Err(figure) => {
+                this.figures.push(figure);
+                return this;
+            }
+        };
+        let mut pair = None;
+        this.part("set-up", PART, meetings(&mut way, &mut pair)).await;
+        let Some(pair) = pair else { return this };
+        this.part("send to delivered", PART, pace(&pair)).await;
+        this.part("bytes on the wire", PART, bytes(&way, &pair)).await;
+        this.subject = Some((way, pair));
+        this
+    }
+
+    /// Sees what becomes of it when it dies.
+    async fn in_outages(&mut self, turn: &Semaphore) {
+        let Some((way, mut pair)) = self.subject.take() else { return };
+        let mut restarts = Vec::new();
+        self.part("cut", OUTAGES, outages::cut(&way, &mut pair, turn, &mut restarts)).await;
+        self.part("silent", OUTAGES, outages::silence(&way, &mut pair, turn, &mut restarts)).await;
+        self.part("return without another path", OUTAGES, outages::wait(&way, &mut pair, turn, &mut restarts)).await;
+        self.figures.extend(summary("both nodes started again to first delivered", &mut restarts));
+        let stopping = async {
+            pair.alice.stop().await;
+            pair.bob.stop().await;
+            Vec::new()
+        };
+        self.part("stopping the nodes", PART, stopping).await;
+    }
+
+    /// What cannot be measured costs the rest nothing.
+    async fn part(&mut self, what: &str, limit: Duration, work: impl Future<Output = Vec<Figure>>) {
+        let begun = Instant::now();
+        match bounded(what, limit, work).await {
+            Ok(figures) => self.figures.extend(figures),
+            Err(figure) => self.figures.push(figure),
+        }
+        eprintln!("  {}, {what}: {:.1} s", self.name, begun.elapsed().as_secs_f64());
+    }
+}
+
+/// The outcome of a measurement, or that there is none and why.
+async fn bounded<T>(what: &str, limit: Duration, work: impl Future<Output = T>) -> Result<T, Figure> {
+    match tokio::time::timeout(limit, AssertUnwindSafe(work).catch_unwind()).await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(why)) => Err(Figure::not_measured(what, said(&*why))),
+        Err(_) => Err(Figure::not_measured(what, format!("it was not done within {limit:?}"))),
+    }
 }
 
 /// The median and the slowest of a few.
@@ -224,8 +271,7 @@ async fn pace(pair: &Pair) -> Vec<Figure> {
     while alone.len() < least || (alone.len() < most && begun.elapsed() < time) {
         alone.extend(exchange(&pair.alice, &pair.bob, &content, least / 2, 1).await.took);
     }
-    let count = crowd(pair, &content).await;
-    let mut busy = exchange(&pair.alice, &pair.bob, &content, count, BUSY).await;
+    let mut busy = crowd(pair, &content).await;
     let ms = |name: &str, percent, took: &mut [Duration]| {
         Figure::ms(format!("send to delivered, {name}, p{percent}"), percentile(took, percent).unwrap())
     };
@@ -233,27 +279,28 @@ async fn pace(pair: &Pair) -> Vec<Figure> {
     vec![
         ms("one at a time", 50, &mut alone).note(format!("{} messages", alone.len())),
         ms("one at a time", 99, &mut alone),
-        ms(&crowded, 50, &mut busy.took).note(format!("{count} messages")),
+        ms(&crowded, 50, &mut busy.took).note(format!("{} messages", busy.took.len())),
         ms(&crowded, 99, &mut busy.took),
         Figure::new(format!("messages a second, {crowded}"), busy.per_second, "/s"),
         Figure::new(format!("processor time a message, {crowded}"), busy.cpu_us, "µs"),
     ]
 }
 
-/// How many messages keep the transport busy for as long as wanted.
-async fn crowd(pair: &Pair, content: &str) -> usize {
+/// Many messages at once, for about as long as wanted. A transport that is kept busy so long by the first of them is done with these.
+async fn crowd(pair: &Pair, content: &str) -> Run {
     let (seconds, most) = CROWDED;
     let first = exchange(&pair.alice, &pair.bob, content, BUSY, BUSY).await;
-    ((first.per_second * seconds) as usize).clamp(BUSY, most)
+    let count = ((first.per_second * seconds) as usize).min(most);
+    if count <= BUSY { first } else { exchange(&pair.alice, &pair.bob, content, count, BUSY).await }
 }
 
 /// All that moves for a small message, acks and the server's own talk with both included.
 async fn bytes(way: &Way, pair: &Pair) -> Vec<Figure> {
     let content = text(SMALL, 1);
-    let count = crowd(pair, &content).await;
+    let (alone, together) = COUNTED;
     let mut figures = Vec::new();
     for (messages, at_once, how) in
-        [(COUNTED, 1, "one at a time".to_owned()), (count, BUSY, format!("{BUSY} under way"))]
+        [(alone, 1, "one at a time".to_owned()), (together, BUSY, format!("{BUSY} under way"))]
     {
         let before = way.line.moved().await;
         exchange(&pair.alice, &pair.bob, &content, messages, at_once).await;

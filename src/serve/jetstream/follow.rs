@@ -110,7 +110,8 @@ impl Follower {
             tokio::select! {
                 message = self.boxes.next(session) => {
                     let (message, sequence, time) = message?;
-                    let entry = read_entry(&message.subject, message.headers.as_ref(), time);
+                    let header = |name: &str| Some(message.headers.as_ref()?.get(name)?.as_str());
+                    let entry = read_entry(&message.subject, header, time);
                     if entry.is_none() {
                         tracing::debug!(sequence, "a message that no relay wrote lies in the store");
                     }

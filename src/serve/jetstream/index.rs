@@ -24,13 +24,17 @@ const EARLY: usize = 65_536;
 /// How many times as many messages as our bound a stream may hold that another relay made.
 const OVERFULL: u64 = 4;
 
-/// What is kept about a message.
+/// What a relay keeps about a message in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
-    pub(super) mailbox: Mailbox,
-    pub(super) sender: SenderTag,
-    pub(super) bytes: u32,
-    pub(super) stored_ms: i64,
+pub struct Entry {
+    /// The mailbox it lies in.
+    pub mailbox: Mailbox,
+    /// What names its sender there.
+    pub sender: SenderTag,
+    /// The size of its frame, at least 1.
+    pub bytes: u32,
+    /// When the server stored it, in milliseconds since 1970.
+    pub stored_ms: i64,
 }
 
 /// A frame that was counted before it is stored, so that many at once do not pass a bound together.

@@ -1,7 +1,7 @@
 //! The keeper of mailboxes in a JetStream cluster, which any number of relays share.
 //!
 //! One stream holds the frames of a realm, with a subject for each mailbox. Every relay follows it without the frames, and so
-//! knows what waits and for whom, whichever relay took it in ([`index`]). A frame is fetched when its owner is to have it, and
+//! knows what waits and for whom, whichever relay took it in (`index`). A frame is fetched when its owner is to have it, and
 //! deleted when the owner took it. `docs/relay.md` says what a server or a power failure may cost.
 //!
 //! Without the store nothing is accepted and nothing lost: clients stay connected, and are told so.
@@ -25,6 +25,10 @@ use tokio_util::{
     task::TaskTracker,
 };
 
+pub use self::{
+    index::Entry,
+    names::{read_entry, read_notice, read_owner, write_notice},
+};
 use self::{
     index::{Mailbox, Reservation, Sought},
     link::Core,

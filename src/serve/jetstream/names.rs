@@ -1,7 +1,5 @@
 //! What things are called in the store, and what is read out of messages that may be anybody's.
 
-use async_nats::HeaderMap;
-
 use super::index::{Entry, Mailbox};
 use crate::{
     serve::usage::SenderTag,
@@ -73,29 +71,29 @@ pub(super) fn sender_header(sender: &SenderTag) -> (&'static str, String) {
     (SENDER_HEADER, hex(sender))
 }
 
-/// What a message of the frames' stream that came without its payload tells; none when no relay wrote it.
-pub(super) fn read_entry(subject: &str, headers: Option<&HeaderMap>, stored: Timestamp) -> Option<Entry> {
-    let headers = headers?;
+/// What a message of the frames' stream that came without its payload tells, with `header` for the value of a header; none when no
+/// relay wrote it.
+pub fn read_entry<'a>(subject: &str, header: impl Fn(&str) -> Option<&'a str>, stored: Timestamp) -> Option<Entry> {
     Some(Entry {
         mailbox: StoreNames::mailbox_of(subject)?,
-        sender: unhex(headers.get(SENDER_HEADER)?.as_str())?,
-        bytes: headers.get(SIZE_HEADER)?.as_str().parse().ok().filter(|bytes| *bytes > 0)?,
+        sender: unhex(header(SENDER_HEADER)?)?,
+        bytes: header(SIZE_HEADER)?.parse().ok().filter(|bytes| *bytes > 0)?,
         stored_ms: stored.unix_ms(),
     })
 }
 
 /// The mailbox whose owner a message of the owners' stream names.
-pub(super) fn read_owner(subject: &str) -> Option<Mailbox> {
+pub fn read_owner(subject: &str) -> Option<Mailbox> {
     StoreNames::mailbox_of(subject)
 }
 
 /// A notice that these are deleted.
-pub(super) fn write_notice(gone: &[u64]) -> Vec<u8> {
+pub fn write_notice(gone: &[u64]) -> Vec<u8> {
     gone.iter().flat_map(|sequence| sequence.to_be_bytes()).collect()
 }
 
 /// What a notice says is deleted; none when it is no notice.
-pub(super) fn read_notice(raw: &[u8]) -> Option<Vec<u64>> {
+pub fn read_notice(raw: &[u8]) -> Option<Vec<u64>> {
     let (numbers, rest) = raw.as_chunks::<8>();
     (rest.is_empty() && numbers.len() <= NOTICE).then(|| numbers.iter().map(|raw| u64::from_be_bytes(*raw)).collect())
 }
@@ -132,25 +130,23 @@ mod tests {
     fn only_what_a_relay_wrote_is_an_entry() {
         let names = StoreNames::new("ours");
         let (mailbox, sender) = (names.mailbox(fingerprint(1)), names.tag(fingerprint(1), fingerprint(2)));
-        let headers = |size: &str, sender: &str| {
-            HeaderMap::from_iter([(SIZE_HEADER, size), (SENDER_HEADER, sender)].map(|(name, value)| {
-                (name.parse::<async_nats::HeaderName>().unwrap(), value.parse::<async_nats::HeaderValue>().unwrap())
-            }))
+        let read = |subject: &str, size: &str, sender: &str| {
+            let headers = [(SIZE_HEADER, size), (SENDER_HEADER, sender)];
+            let header = |name: &str| headers.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
+            read_entry(subject, header, Timestamp::from_unix_ms(7))
         };
-        let read = |subject: &str, headers: &HeaderMap| read_entry(subject, Some(headers), Timestamp::from_unix_ms(7));
-        let good = headers("5", &hex(&sender));
-        let subject = names.to(Some(&mailbox));
-        assert_eq!(read(&subject, &good), Some(Entry { mailbox, sender, bytes: 5, stored_ms: 7 }));
-        assert_eq!(read_entry(&subject, None, Timestamp::from_unix_ms(7)), None);
-        for (subject, headers) in [
-            ("skc.x.relay.to.nobody", good.clone()),
-            ("nothing", good),
-            (subject.as_str(), headers("0", &hex(&sender))),
-            (subject.as_str(), headers("-5", &hex(&sender))),
-            (subject.as_str(), headers("99999999999999999999", &hex(&sender))),
-            (subject.as_str(), headers("5", "me")),
+        let (subject, tag) = (names.to(Some(&mailbox)), hex(&sender));
+        assert_eq!(read(&subject, "5", &tag), Some(Entry { mailbox, sender, bytes: 5, stored_ms: 7 }));
+        assert_eq!(read_entry(&subject, |_| None, Timestamp::from_unix_ms(7)), None);
+        for (subject, size, sender) in [
+            ("skc.x.relay.to.nobody", "5", tag.as_str()),
+            ("nothing", "5", &tag),
+            (&subject, "0", &tag),
+            (&subject, "-5", &tag),
+            (&subject, "99999999999999999999", &tag),
+            (&subject, "5", "me"),
         ] {
-            assert_eq!(read(subject, &headers), None, "{subject} {headers:?}");
+            assert_eq!(read(subject, size, sender), None, "{subject} {size} {sender}");
         }
     }
 

@@ -1,14 +1,16 @@
 //! One frame to one peer.
 
-use std::{sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use matrix_sdk::{
     Room,
     config::RequestConfig,
-    ruma::{OwnedTransactionId, TransactionId, UserId},
+    ruma::{OwnedTransactionId, RoomId, TransactionId, UserId},
 };
 use sha2::{Digest as _, Sha256};
+use tokio::sync::{Mutex, SemaphorePermit};
 
 use super::{
     Common, Running,
@@ -24,6 +26,8 @@ use crate::{
 
 /// Sends of unknown outcome that are remembered.
 const UNSURE: usize = 1024;
+/// Rooms whose turns are remembered while nobody writes into them.
+const TURNS: usize = 1024;
 
 impl Running {
     /// Hands a frame to the homeserver.
@@ -52,15 +56,17 @@ impl Common {
         user: &UserId,
         deadline: Duration,
     ) -> Result<Accepted, Trouble> {
-        let stopping = |_| Trouble::new(ReasonKind::Stopping, "the transport is stopping");
-        let _turn = session.sends.acquire().await.map_err(stopping)?;
+        let place = session.place().await?;
         session.keeper.know(user.as_str()).await?;
         let room = session.room_for(user, &self.tasks).await?;
         let (content, stored) = match frame.len() {
             size if size <= INLINE_BYTES => (Content::Inline(frame.clone()), 0),
             size => (Content::Stored(session.store(&frame, deadline).await?), size as u64),
         };
+        drop(place);
         let content = content.write().map_err(|error| Trouble::new(ReasonKind::Other, error.to_string()))?;
+        let turn = session.turn(room.room_id());
+        let (_turn, _place) = (turn.lock().await, session.place().await?);
         let bytes = content.to_string().len() as u64 + stored;
         let number = session.number(&room, &frame);
         let sent = session.put(&room, content, number.clone(), deadline).await;
@@ -72,6 +78,22 @@ impl Common {
 }
 
 impl Session {
+    /// One of the places at the homeserver.
+    async fn place(&self) -> Result<SemaphorePermit<'_>, Trouble> {
+        let stopping = |_| Trouble::new(ReasonKind::Stopping, "the transport is stopping");
+        self.sends.acquire().await.map_err(stopping)
+    }
+
+    /// What only one at a time has for a room: the SDK changes a room's key after so many messages, looks whether that is due before
+    /// it encrypts, and panics when another message was the last one in between.
+    fn turn(&self, room: &RoomId) -> Arc<Mutex<()>> {
+        let mut turns = lock(&self.turns);
+        if turns.len() >= TURNS {
+            turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+        }
+        turns.entry(room.to_owned()).or_default().clone()
+    }
+
     async fn put(
         &self,
         room: &Room,
@@ -85,7 +107,9 @@ impl Session {
         }
         let config = RequestConfig::new().disable_retry().timeout(deadline);
         let sending = room.send_raw("m.room.message", content).with_transaction_id(&number).with_request_config(config);
-        let sent = sending.await?;
+        // The key may also be over by its age, between the SDK's look and its use.
+        let sent = AssertUnwindSafe(sending.into_future()).catch_unwind().await;
+        let sent = sent.map_err(|_| Trouble::new(ReasonKind::Other, "the Matrix library failed on this message"))??;
         if sent.encryption_info.is_none() {
             return Err(Trouble::new(ReasonKind::Protocol, "the frame went out without Matrix's encryption"));
         }

@@ -13,7 +13,7 @@ use matrix_sdk::{
     config::RequestConfig,
     reqwest,
     ruma::{
-        OwnedTransactionId, OwnedUserId,
+        OwnedRoomId, OwnedTransactionId, OwnedUserId,
         api::client::{
             session::login,
             uiaa::{MatrixUserIdentifier, UserIdentifier},
@@ -91,6 +91,8 @@ pub(super) struct Session {
     pub(super) unsure: Mutex<HashMap<[u8; 32], OwnedTransactionId>>,
     /// Bounds the sends that are under way.
     pub(super) sends: Semaphore,
+    /// Whose turn it is to write into a room.
+    pub(super) turns: Mutex<HashMap<OwnedRoomId, Arc<tokio::sync::Mutex<()>>>>,
     life: Life,
 }
 
@@ -290,6 +292,7 @@ impl Door<'_> {
             invited: Notify::new(),
             unsure: Mutex::default(),
             sends: Semaphore::new(SENDS),
+            turns: Mutex::default(),
             life: Life::default(),
         })
     }

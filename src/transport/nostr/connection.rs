@@ -51,7 +51,7 @@ pub(super) enum Order {
     /// Publish an event; the answer is the relay's OK.
     Publish { event: Ready, reply: oneshot::Sender<Result<(), SendError>> },
     /// Ask for stored events; the answer comes with the relay's EOSE.
-    Fetch { filter: Box<Filter>, reply: oneshot::Sender<Result<Vec<Event>, Reason>> },
+    Fetch { filter: Box<Filter>, reply: oneshot::Sender<Result<Vec<Event>, SendError>> },
     /// Measure a round trip.
     Ping(oneshot::Sender<()>),
 }
@@ -142,12 +142,12 @@ impl Connection {
     }
 
     /// Stored events that fit; unchecked.
-    pub(super) async fn fetch(&self, filter: Filter) -> Result<Vec<Event>, Reason> {
+    pub(super) async fn fetch(&self, filter: Filter) -> Result<Vec<Event>, SendError> {
         self.told.touch();
         let (reply, answer) = oneshot::channel();
         let order = Order::Fetch { filter: Box::new(filter), reply };
-        self.orders.send(order).await.map_err(|_| self.broken().reason)?;
-        answer.await.map_err(|_| self.broken().reason)?
+        self.orders.send(order).await.map_err(|_| self.broken())?;
+        answer.await.map_err(|_| self.broken())?
     }
 
     /// Measures a round trip.

@@ -18,6 +18,8 @@ use crate::{
 const KEYS: usize = 4096;
 /// How long a list of relays is taken as valid.
 const LIST_AGE: Duration = Duration::from_secs(3600);
+/// When to look again for what was not found, and at most: whoever has just begun publishes it in a moment.
+const LOOK_AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
 
 /// What was learnt, in memory: it is asked for again in the next run.
 #[derive(Debug, Default)]
@@ -30,6 +32,8 @@ struct State {
     bindings: HashSet<(Fingerprint, PublicKey)>,
     bound: HashSet<PublicKey>,
     lists: HashMap<PublicKey, (Vec<RelayAddress>, Instant)>,
+    /// How often in a row something of that key was looked for in vain.
+    misses: HashMap<PublicKey, u32>,
 }
 
 impl Directory {
@@ -51,6 +55,19 @@ impl Directory {
         }
         state.bindings.insert((fingerprint, key));
         state.bound.insert(key);
+        state.misses.remove(&key);
+    }
+
+    /// Something of that key was not found; says when to look again.
+    pub(super) fn missed(&self, key: &PublicKey) -> Duration {
+        let mut state = lock(&self.state);
+        if state.misses.len() >= KEYS {
+            state.misses.clear();
+        }
+        let misses = state.misses.entry(*key).or_default();
+        let wait = LOOK_AGAIN.0.saturating_mul(1 << (*misses).min(16));
+        *misses = misses.saturating_add(1);
+        wait.min(LOOK_AGAIN.1)
     }
 
     /// The relays where `key` reads, if that was asked lately.
@@ -97,4 +114,21 @@ pub(super) fn listed(event: &Event) -> Vec<RelayAddress> {
 pub(super) fn newest(events: Vec<Event>, author: &PublicKey, kind: Kind) -> Option<Event> {
     let fine = |event: &Event| event.pubkey == *author && event.kind == kind && event.verify().is_ok();
     events.into_iter().filter(fine).max_by_key(|event| event.created_at)
+}
+
+#[cfg(test)]
+mod tests {
+    use nostr_sdk::Keys;
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_found_is_looked_for_soon_and_then_less_often() {
+        let (directory, key) = (Directory::default(), Keys::generate().public_key());
+        let waits: Vec<_> = (0..40).map(|_| directory.missed(&key).as_secs()).collect();
+        assert_eq!(waits[..5], [1, 2, 4, 8, 15]);
+        assert!(waits[5..].iter().all(|wait| *wait == 15));
+        directory.bind(Fingerprint::from_bytes(&[1; 20]).unwrap(), key);
+        assert_eq!(directory.missed(&key).as_secs(), 1);
+    }
 }

@@ -57,7 +57,7 @@ impl Dial for Relay {
             relay: place.clone(),
             url: self.address.to_string(),
             login: if own { self.common.keys.clone() } else { Keys::generate() },
-            shows_itself: own,
+            own,
             answer: settings.answer,
             keepalive: settings.keepalive,
         };

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::{
     connection::Ready,
     inbox::{Slot, Source},
+    session::Said,
     sync::{Next, PAGE, Sync},
 };
 use crate::{delivery::ReasonKind, transport::lock};
@@ -35,8 +36,8 @@ pub(super) struct Mail {
     heard: Instant,
     noted: Instant,
     begun: Instant,
-    /// The relay wants a login before it gives us mail.
-    pub(super) waits_for_login: bool,
+    /// How the question for mail stands with the login.
+    pub(super) said: Said,
 }
 
 /// What makes the mail of each new connection to one relay.
@@ -62,7 +63,7 @@ impl MailPlan {
             heard: now,
             noted: now,
             begun: now,
-            waits_for_login: false,
+            said: Said::default(),
         }
     }
 }
@@ -78,7 +79,7 @@ impl Mail {
         };
         self.number += 1;
         self.live = format!("mail-{}", self.number);
-        (self.sync, self.page, self.waits_for_login) = (Sync::new(since), None, false);
+        (self.sync, self.page) = (Sync::new(since), None);
         self.begun = Instant::now();
         self.heard = self.begun;
         (self.ask(&self.live, None), std::mem::take(&mut self.announce))
@@ -124,6 +125,11 @@ impl Mail {
             self.page = Some(page);
         }
         next
+    }
+
+    /// The relay has said something about our question.
+    pub(super) fn heard(&mut self) {
+        self.heard = Instant::now();
     }
 
     /// Whether the relay has not said anything about our question yet.

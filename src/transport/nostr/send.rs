@@ -26,7 +26,7 @@ use crate::{
 
 /// Events of one frame that one relay may have without an OK.
 const AHEAD: usize = 16;
-/// When to look again for a statement or a list that was not found.
+/// When to look again for a statement that was made for another key.
 const LOOK_AGAIN: Duration = Duration::from_secs(15);
 
 impl Running {
@@ -103,12 +103,11 @@ impl Running {
             return Ok(relays);
         }
         let homes = &self.common.settings.relays;
-        let event = self.look_up(homes, &address.key, Kind::InboxRelays, list_filter(address.key)).await;
-        let relays = event.map(|event| listed(&event)).unwrap_or_default();
+        let found = self.look_up(homes, &address.key, Kind::InboxRelays, list_filter(address.key)).await;
+        let relays = found.as_ref().map(listed).unwrap_or_default();
         if relays.is_empty() {
             let detail = "the address names no relays, and ours have no list of them; write npub1…@wss://RELAY";
-            let reason = Reason::new(ReasonKind::NoRoute, detail);
-            return Err(SendError { reason, retry: Retry::After(LOOK_AGAIN) });
+            return Err(self.not_found(&address.key, detail, found.err().unwrap_or_default()));
         }
         self.directory.set_relays(address.key, relays.clone());
         Ok(relays)
@@ -125,12 +124,11 @@ impl Running {
             return Ok(());
         }
         let places: Vec<_> = relays.iter().chain(&self.common.settings.relays).cloned().collect();
-        let Some(event) = self.look_up(&places, key, binding::KIND, binding::filter(*key)).await else {
+        let event = self.look_up(&places, key, binding::KIND, binding::filter(*key)).await.map_err(|asked| {
             let detail = "no statement was found that binds the peer's Nostr key to its OpenPGP key; its node publishes one \
                           at its relays";
-            let reason = Reason::new(ReasonKind::NoRoute, detail);
-            return Err(SendError { reason, retry: Retry::After(LOOK_AGAIN) });
-        };
+            self.not_found(key, detail, asked)
+        })?;
         let authenticator = self.authenticator.clone();
         let checking = move || binding::check(authenticator.as_ref(), &recipient, &event);
         let checked = tokio::task::spawn_blocking(checking).await.map_err(|_| SendError::stopping())?;
@@ -140,7 +138,16 @@ impl Running {
     }
 
     /// The newest such event, of the first relay that has one. A relay can only leave events out, not change them.
-    async fn look_up(&self, relays: &[RelayAddress], author: &PublicKey, kind: Kind, filter: Filter) -> Option<Event> {
+    ///
+    /// # Errors
+    /// What those who were asked said, when none has one.
+    async fn look_up(
+        &self,
+        relays: &[RelayAddress],
+        author: &PublicKey,
+        kind: Kind,
+        filter: Filter,
+    ) -> Result<Event, Asked> {
         let mut asked: Vec<&RelayAddress> = Vec::new();
         let mut asking = stream::FuturesUnordered::new();
         for relay in relays {
@@ -148,17 +155,39 @@ impl Running {
                 continue;
             }
             asked.push(relay);
-            let Ok(link) = self.link_to(relay) else { continue };
-            let filter = filter.clone();
-            asking.push(async move { link.wait_for_session().await.ok()?.fetch(filter).await.ok() });
+            let (link, filter) = (self.link_to(relay), filter.clone());
+            asking.push(async move { link?.wait_for_session().await?.fetch(filter).await });
         }
-        while let Some(events) = asking.next().await {
-            if let Some(event) = newest(events.unwrap_or_default(), author, kind) {
-                return Some(event);
+        let mut asked = Asked::default();
+        while let Some(answer) = asking.next().await {
+            match answer {
+                Ok(events) => match newest(events, author, kind) {
+                    Some(event) => return Ok(event),
+                    None => asked.nothing += 1,
+                },
+                Err(error) => asked.failed.push(error),
             }
         }
-        None
+        Err(asked)
     }
+
+    /// What was looked for was not found: because it is not there, or because nobody could be asked.
+    fn not_found(&self, key: &PublicKey, detail: &str, asked: Asked) -> SendError {
+        let failure = (!asked.failed.is_empty()).then(|| merged(asked.failed));
+        let detail = match failure {
+            Some(failure) if asked.nothing == 0 => return failure,
+            Some(failure) => format!("{detail} ({})", failure.reason),
+            None => detail.to_owned(),
+        };
+        SendError { reason: Reason::new(ReasonKind::NoRoute, detail), retry: Retry::After(self.directory.missed(key)) }
+    }
+}
+
+/// What relays said that do not have what was looked for.
+#[derive(Debug, Default)]
+struct Asked {
+    nothing: usize,
+    failed: Vec<SendError>,
 }
 
 fn ready(keys: &Keys, to: &PublicKey, piece: &chunk::Piece) -> Result<Ready, String> {

@@ -1,5 +1,6 @@
 //! What happens on one connection: orders out, answers and mail in.
 
+mod announce;
 mod login;
 
 use std::{
@@ -17,7 +18,8 @@ use tokio::{
 };
 use tokio_tungstenite::tungstenite::Message;
 
-use self::login::Login;
+pub(super) use self::login::Said;
+use self::login::{Item, Login};
 use super::{
     connection::{Ends, ORDERS, Order, Ready, Told},
     mail::Mail,
@@ -35,8 +37,9 @@ use crate::{
 
 /// Events that may be without an OK.
 const PUBLISHING: usize = 64;
-/// Events that one question may bring.
+/// Events that one question may bring, and their bytes: statements and lists of relays are small.
 const FETCHED: usize = 16;
+const FETCHED_BYTES: usize = 128 * 1024;
 /// Longest challenge that is signed, in bytes.
 const CHALLENGE_BYTES: usize = 1024;
 /// How often times are looked at.
@@ -59,8 +62,9 @@ pub(super) struct Manner {
     pub(super) url: String,
     /// Who answers its challenge.
     pub(super) login: Keys,
-    /// Whether it is answered as soon as it comes, not only when the relay insists: with a key that is known there anyway.
-    pub(super) shows_itself: bool,
+    /// Whether that is our own key, which may be known there. Then the challenge is answered as soon as it comes, not only when the
+    /// relay insists.
+    pub(super) own: bool,
     pub(super) answer: Duration,
     pub(super) keepalive: Duration,
 }
@@ -69,16 +73,16 @@ struct Publishing {
     event: Ready,
     reply: oneshot::Sender<Result<(), SendError>>,
     until: Instant,
-    /// The relay wanted a login first.
-    waits_for_login: bool,
+    said: Said,
 }
 
 struct Fetching {
     filter: Filter,
     events: Vec<Event>,
-    reply: oneshot::Sender<Result<Vec<Event>, Reason>>,
+    bytes: usize,
+    reply: oneshot::Sender<Result<Vec<Event>, SendError>>,
     until: Instant,
-    waits_for_login: bool,
+    said: Said,
 }
 
 /// One session.
@@ -93,6 +97,11 @@ pub(super) struct Session {
     /// The last thing the relay said to people; it explains a missing answer.
     notice: Option<SafeText>,
     mail: Option<Mail>,
+    /// What is to be published once the relay has answered, and how much of it has no answer yet.
+    announce: Vec<Ready>,
+    announcing: usize,
+    /// How often we logged in.
+    logins: u32,
     number: u64,
     heard: Instant,
     pinged: Instant,
@@ -114,6 +123,9 @@ pub(super) async fn run(socket: Socket, manner: Manner, mail: Option<Mail>, ends
         login: Login::Unasked,
         notice: None,
         mail,
+        announce: Vec::new(),
+        announcing: 0,
+        logins: 0,
         number: 0,
         heard: now,
         pinged: now,
@@ -154,7 +166,7 @@ type Stream = futures_util::stream::SplitStream<Socket>;
 
 impl Session {
     async fn run(&mut self, stream: &mut Stream, orders: &mut mpsc::Receiver<Order>) -> Failure {
-        if self.manner.shows_itself
+        if self.manner.own
             && let Ok(message) = timeout(GREETING, stream.next()).await
             && let Err(failure) = self.hear(message).await
         {
@@ -179,11 +191,10 @@ impl Session {
         let begin = self.mail.as_mut().map(Mail::begin);
         match begin {
             Some((ask, announce)) => {
-                // First what others need to write to us: when our mail comes, they can.
-                for event in announce {
-                    // Nobody waits; what comes of it is told as trouble.
-                    let (reply, _) = oneshot::channel();
-                    self.obey(Order::Publish { event, reply }).await;
+                self.announce = announce;
+                let said = self.said_now();
+                if let Some(mail) = self.mail.as_mut() {
+                    mail.said = said;
                 }
                 self.say(ask).await;
             }
@@ -209,14 +220,14 @@ impl Session {
         match order {
             Order::Publish { event, reply } => {
                 self.write(Message::Text(event.text.clone())).await;
-                let id = event.id;
-                self.publishing.insert(id, Publishing { event, reply, until, waits_for_login: false });
+                let (id, said) = (event.id, self.said_now());
+                self.publishing.insert(id, Publishing { event, reply, until, said });
             }
             Order::Fetch { filter, reply } => {
-                self.number += 1;
+                let said = self.said_now();
                 let name = format!("ask-{}", self.number);
                 self.say(ClientMessage::req(SubscriptionId::new(&name), (*filter).clone())).await;
-                let fetching = Fetching { filter: *filter, events: vec![], reply, until, waits_for_login: false };
+                let fetching = Fetching { filter: *filter, events: vec![], bytes: 0, reply, until, said };
                 self.fetching.insert(name, fetching);
             }
             Order::Ping(reply) => {
@@ -235,7 +246,7 @@ impl Session {
         self.heard = Instant::now();
         match message.ok_or_else(gone)?.map_err(|error| web_failure(self.manner.relay.as_str(), error))? {
             Message::Text(text) => match decode(&text) {
-                Ok(message) => self.understand(message).await?,
+                Ok(message) => self.understand(message, text.len()).await?,
                 Err(what) => self.guess(&text, &what).await,
             },
             Message::Binary(_) => self.refuse("a message that is not text"),
@@ -263,21 +274,20 @@ impl Session {
     /// the answer stays away.
     async fn guess(&mut self, text: &str, what: &str) {
         let Some(why) = nameless_refusal(text) else { return self.refuse(what) };
-        if self.asks_for_login(&why) && self.can_log_in() {
-            self.publishing.values_mut().for_each(|waiting| waiting.waits_for_login = true);
-            return self.log_in_unasked().await;
-        }
-        let only = self.publishing.keys().next().copied().filter(|_| self.publishing.len() == 1);
-        match only {
-            Some(id) => self.answered(id, false, &why).await,
-            None => self.notice = Some(SafeText::line(&why)),
+        self.notice = Some(SafeText::line(&why));
+        let meant = match refuses_access(&why) {
+            true => self.first_event(),
+            false => self.publishing.keys().next().copied().filter(|_| self.publishing.len() == 1),
+        };
+        if let Some(id) = meant {
+            self.answered(id, false, &why).await;
         }
     }
 
-    async fn understand(&mut self, message: RelayMessage<'static>) -> Result<(), Failure> {
+    async fn understand(&mut self, message: RelayMessage<'static>, bytes: usize) -> Result<(), Failure> {
         match message {
             RelayMessage::Event { subscription_id, event } => {
-                self.event(subscription_id.as_str(), event.into_owned()).await;
+                self.event(subscription_id.as_str(), event.into_owned(), bytes).await;
             }
             RelayMessage::Ok { event_id, status, message } => self.answered(event_id, status, &message).await,
             RelayMessage::EndOfStoredEvents(id) => self.end_of_stored(id.as_str()).await,
@@ -286,27 +296,25 @@ impl Session {
             }
             RelayMessage::Notice(text) => return self.notice(&text).await,
             RelayMessage::Auth { challenge } if challenge.len() <= CHALLENGE_BYTES => {
-                // Shown once: a relay that challenges without end does not have us sign without end.
-                let shows_itself = self.manner.shows_itself && matches!(self.login, Login::Unasked);
-                self.login = Login::Challenged(challenge.into_owned());
-                if self.waits_for_login() || shows_itself {
-                    self.log_in().await;
-                }
+                self.challenged(challenge.into_owned()).await;
             }
             _ => self.refuse("a message that was not asked for"),
         }
         Ok(())
     }
 
-    async fn event(&mut self, subscription: &str, event: Event) {
+    async fn event(&mut self, subscription: &str, event: Event, bytes: usize) {
         if let Some(mail) = self.mail.as_mut()
             && mail.is_subscription(subscription)
         {
             return mail.event(subscription, event).await;
         }
         match self.fetching.get_mut(subscription) {
-            Some(fetching) if fetching.events.len() < FETCHED => fetching.events.push(event),
-            Some(_) => {}
+            Some(fetching) if fetching.events.len() < FETCHED && fetching.bytes + bytes <= FETCHED_BYTES => {
+                fetching.bytes += bytes;
+                fetching.events.push(event);
+            }
+            Some(_) => self.refuse("more than was asked for"),
             None => self.refuse("an event that was not asked for"),
         }
     }
@@ -317,52 +325,50 @@ impl Session {
             return self.say(ClientMessage::close(SubscriptionId::new(subscription))).await;
         }
         let next = self.mail.as_mut().map(|mail| mail.end_of_stored(subscription)).unwrap_or_default();
-        if self.mail.is_some() {
-            self.told.ready.send_replace(true);
-        }
         for message in next {
             self.say(message).await;
+        }
+        if self.mail.is_some() {
+            self.publish_announcements().await;
         }
     }
 
     async fn subscription_closed(&mut self, subscription: &str, message: &str) -> Result<(), Failure> {
-        if self.asks_for_login(message) && self.can_log_in() {
-            if let Some(fetching) = self.fetching.get_mut(subscription) {
-                fetching.waits_for_login = true;
-            }
-            if let Some(mail) = self.mail.as_mut()
-                && mail.is_subscription(subscription)
-            {
-                mail.waits_for_login = true;
-            }
-            self.log_in().await;
+        let is_mail = self.mail.as_ref().is_some_and(|mail| mail.is_subscription(subscription));
+        let item = if is_mail { Item::Mail } else { Item::Question(subscription.to_owned()) };
+        self.question_refused(&item, message).await
+    }
+
+    /// A question that is not answered: it is said again after a login, or given up.
+    async fn question_refused(&mut self, item: &Item, message: &str) -> Result<(), Failure> {
+        if self.is_said_again(item, message).await {
             return Ok(());
         }
         let error = self.refused(message);
-        if let Some(fetching) = self.fetching.remove(subscription) {
-            let _ = fetching.reply.send(Err(error.reason));
-            return Ok(());
-        }
-        match &self.mail {
-            Some(mail) if mail.is_subscription(subscription) => {
-                let wait = if let Retry::After(wait) = error.retry { Some(wait) } else { None };
+        match item {
+            Item::Mail => {
+                let wait = match error.retry {
+                    _ if refuses_access(message) => Some(REFUSED_WAIT),
+                    Retry::After(wait) => Some(wait),
+                    _ => None,
+                };
                 Err(Failure { reason: error.reason, wait })
             }
-            _ => Ok(()),
+            Item::Question(name) => {
+                if let Some(fetching) = self.fetching.remove(name) {
+                    let _ = fetching.reply.send(Err(error));
+                }
+                Ok(())
+            }
+            Item::Event(_) => Ok(()),
         }
     }
 
     async fn answered(&mut self, id: EventId, ok: bool, message: &str) {
-        if let Login::Answered(ours, _) = self.login
-            && ours == id
-        {
+        if self.login.is_answered_with(&id) {
             return self.logged_in(ok, message).await;
         }
-        if !ok && self.asks_for_login(message) && self.can_log_in() {
-            if let Some(publishing) = self.publishing.get_mut(&id) {
-                publishing.waits_for_login = true;
-                self.log_in().await;
-            }
+        if !ok && self.is_said_again(&Item::Event(id), message).await {
             return;
         }
         // Whoever gave up waiting needs no answer.
@@ -370,16 +376,6 @@ impl Session {
         let outcome = if ok || has_it_already(message) { Ok(()) } else { Err(self.refused(message)) };
         self.announced(&outcome);
         let _ = publishing.reply.send(outcome);
-    }
-
-    /// What others must know to write to us could not be published: we still read.
-    /// (Connections that receive publish nothing else.)
-    fn announced(&self, outcome: &Result<(), SendError>) {
-        if let (Some(_), Err(error)) = (&self.mail, outcome) {
-            let reason = &error.reason;
-            let text = format!("our key and relays are not published there: {reason}");
-            self.told.set_trouble(Some(Reason::new(reason.kind, text)));
-        }
     }
 
     async fn tick(&mut self) -> Result<(), Failure> {
@@ -391,15 +387,13 @@ impl Session {
             self.pinged = now;
             self.write(Message::Ping(Bytes::new())).await;
         }
-        if matches!(&self.login, Login::Answered(_, until) if *until <= now) {
-            self.login_failed(self.late("the login"));
-        }
+        self.go_on_without_answer(now).await;
         self.give_up(now);
         if !self.publishing.is_empty() {
             self.told.touch();
         }
         let Some(mail) = self.mail.as_mut() else { return Ok(()) };
-        if let (true, Login::Refused(error)) = (mail.waits_for_login, &self.login) {
+        if let (true, Login::Refused(error)) = (mail.said.waits, &self.login) {
             return Err(Failure { reason: error.reason.clone(), wait: Some(REFUSED_WAIT) });
         }
         if mail.is_late(now, self.manner.answer) {
@@ -427,7 +421,7 @@ impl Session {
             self.fetching.iter().filter(|(_, waiting)| waiting.until <= now).map(|(name, _)| name.clone()).collect();
         for name in late {
             if let Some(fetching) = self.fetching.remove(&name) {
-                let _ = fetching.reply.send(Err(self.late("a question")));
+                let _ = fetching.reply.send(Err(SendError { reason: self.late("a question"), retry: Retry::Later }));
             }
         }
         self.pings.retain(|_, waiting| !waiting.is_closed());

@@ -130,6 +130,28 @@ async fn a_node_that_was_away_gets_everything_in_order_over_the_same_device_and_
     assert_eq!(rooms(&server, "away-b").await, room, "no other room");
 }
 
+/// The keys of a room change after a hundred messages, by Matrix's defaults.
+#[tokio::test]
+async fn many_messages_at_once_go_through_a_change_of_keys() {
+    let Some(server) = shared().await else { return };
+    let (alice, bob) = pair(&server, "many").await;
+    delivered(&alice, "bob", "first").await;
+    let mut sent = Vec::new();
+    for n in 0..250 {
+        sent.push(alice.send("bob", &n.to_string()).await);
+    }
+    for message in &sent {
+        alice.delivered(message).await;
+    }
+    assert_eq!(bob.received().await.len(), 251);
+    for message in &sent {
+        let Reply::Trace(trace) = alice.call(Command::Trace { envelope_id: message.envelope_id }).await else {
+            panic!()
+        };
+        assert_eq!(trace.attempts.len(), 1, "{:?}", trace.attempts);
+    }
+}
+
 #[tokio::test]
 async fn a_homeserver_that_dies_in_mid_stream_loses_nothing() {
     let Some(server) = Homeserver::start("{per_second: 10000, burst_count: 10000}").await else { return };

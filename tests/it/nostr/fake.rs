@@ -20,6 +20,10 @@ pub(super) struct Manners {
     pub(super) login: bool,
     /// … and refuses it.
     pub(super) no_entry: bool,
+    /// With `login`: never answers one, and refuses strangers without saying what, as nostr-relay does.
+    pub(super) curt: bool,
+    /// With `login`: sends its challenge only after so many messages.
+    pub(super) late: usize,
     /// Answers everything with this NOTICE and nothing else.
     pub(super) only_notice: Option<&'static str>,
     /// Refuses gift wraps with this.
@@ -90,16 +94,16 @@ struct Client {
     shared: Arc<Shared>,
     subscriptions: Vec<(String, Value)>,
     login: Option<String>,
+    /// Messages that came.
+    heard: usize,
 }
 
 async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     shared.connections.fetch_add(1, Ordering::Relaxed);
     let mut news = shared.news.subscribe();
     let Ok(socket) = accept_async(stream).await else { return };
-    let mut client = Client { socket, shared, subscriptions: Vec::new(), login: None };
-    if client.shared.manners.login {
-        client.say(json!(["AUTH", "a challenge"])).await;
-    }
+    let mut client = Client { socket, shared, subscriptions: Vec::new(), login: None, heard: 0 };
+    client.challenge().await;
     loop {
         tokio::select! {
             message = client.socket.next() => match message {
@@ -130,7 +134,16 @@ impl Client {
         }
     }
 
+    async fn challenge(&mut self) {
+        let manners = &self.shared.manners;
+        if manners.login && manners.late == self.heard {
+            self.say(json!(["AUTH", "a challenge"])).await;
+        }
+    }
+
     async fn hear(&mut self, message: Value) {
+        self.heard += 1;
+        self.challenge().await;
         let manners = self.shared.manners.clone();
         if let Some(notice) = manners.only_notice {
             return self.say(json!(["NOTICE", notice])).await;
@@ -138,6 +151,8 @@ impl Client {
         let stranger = manners.login && self.login.is_none();
         match message[0].as_str().unwrap() {
             "AUTH" => self.log_in(&message[1]).await,
+            "EVENT" if stranger && manners.curt => self.say(json!(["OK", "", false, "restricted: go away"])).await,
+            "REQ" if stranger && manners.curt => self.say(json!(["NOTICE", "restricted: go away"])).await,
             "EVENT" if stranger => {
                 self.say(json!(["OK", message[1]["id"], false, "auth-required: who are you?"])).await;
             }
@@ -152,13 +167,19 @@ impl Client {
     async fn log_in(&mut self, event: &Value) {
         let challenge = json!(["challenge", "a challenge"]);
         let fine = event["kind"] == 22_242 && event["tags"].as_array().unwrap().contains(&challenge);
+        let curt = self.shared.manners.curt;
         if !fine || self.shared.manners.no_entry {
+            if curt {
+                return self.say(json!(["NOTICE", "invalid: nobody of ours"])).await;
+            }
             return self.say(json!(["OK", event["id"], false, "restricted: members only"])).await;
         }
         let key = event["pubkey"].as_str().unwrap().to_owned();
         self.shared.logins.lock().unwrap().push(LoggedIn { key: key.clone(), reads: false });
         self.login = Some(key);
-        self.say(json!(["OK", event["id"], true, ""])).await;
+        if !curt {
+            self.say(json!(["OK", event["id"], true, ""])).await;
+        }
     }
 
     async fn publish(&mut self, event: &Value) {

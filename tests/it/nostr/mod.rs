@@ -3,6 +3,7 @@
 
 mod fake;
 mod hostile;
+mod members;
 mod real;
 
 use skcomm_tui::{
