@@ -154,7 +154,8 @@ pub(crate) fn measure() -> Vec<Figure> {
         let mut owner = long_thread(MESSAGES).await;
         owner.restart();
         let mut screen = Screen::new(owner.handle());
-        screen.settle(update::start()).await;
+        let effects = update::start(&mut screen.model);
+        screen.settle(effects).await;
         screen.press(KeyCode::Char('p'), KeyModifiers::CONTROL).await;
         screen.write("conversation.open lumina").await;
         screen.press(KeyCode::Enter, KeyModifiers::NONE).await;

@@ -176,7 +176,7 @@ enum Woken {
 impl App {
     async fn run(&mut self, signals: &mut Signals) -> Result<(), RunError> {
         self.take_time();
-        let effects = update::start();
+        let effects = update::start(&mut self.model);
         self.carry_out(effects);
         while !self.leaving {
             if let Err(error) = self.draw_if_due() {

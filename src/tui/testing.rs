@@ -409,7 +409,8 @@ impl Harness {
         });
         let terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
         let mut harness = Self { model, node, terminal, outside: Vec::new() };
-        harness.carry_out(update::start());
+        let effects = update::start(&mut harness.model);
+        harness.carry_out(effects);
         harness
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::Newer;
 use crate::{
     delivery::TransportId,
     node::{Breaker, TransportHealth},
@@ -60,10 +61,12 @@ pub struct Health {
 }
 
 impl Health {
-    /// Takes the figures of all transports.
-    pub fn replace(&mut self, all: Vec<TransportHealth>, clock: u64) {
+    /// Takes the figures of all transports, but for those of which there are newer ones.
+    pub fn replace(&mut self, all: Vec<TransportHealth>, clock: u64, newer: &Newer<TransportId>) {
         let selected = self.selected_id();
-        self.transports = all.into_iter().map(|health| Shown { health, taken: clock }).collect();
+        let answered = all.into_iter().map(|health| Shown { health, taken: clock }).collect();
+        let known = std::mem::take(&mut self.transports);
+        self.transports = newer.merge(known, answered, |shown| shown.health.transport.clone());
         self.sort(selected);
     }
 

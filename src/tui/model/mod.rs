@@ -7,6 +7,7 @@ mod ledger;
 mod notices;
 mod overlay;
 mod panes;
+mod reported;
 mod sidebar;
 mod window;
 
@@ -22,6 +23,7 @@ pub use overlay::{
     SearchProgress, Whose,
 };
 pub use panes::{Focus, Layout, PANES_MOST, Pane};
+pub use reported::{Newer, Reported};
 pub use sidebar::{Sidebar, SidebarRow, of_peer};
 pub use window::{Side, WINDOW_MESSAGES, Window};
 
@@ -86,6 +88,8 @@ pub struct Model {
     pub status: Option<Status>,
     /// When the node is asked for it again, in milliseconds of the clock, because messages moved on.
     pub status_due: Option<u64>,
+    /// What the node reported since it was asked for something.
+    pub reported: Reported,
     /// The node stopped: what is on the screen stays, nothing can be sent.
     pub gone: bool,
     /// Peers in the order of their names.
@@ -181,6 +185,7 @@ impl Model {
             quotes: BTreeMap::new(),
             quotes_order: VecDeque::new(),
             transfers: BTreeMap::new(),
+            reported: Reported::default(),
             listed: None,
             regions: Regions::default(),
             dirty: true,

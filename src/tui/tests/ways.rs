@@ -145,3 +145,23 @@ fn a_message_that_waits_for_the_hours_of_a_path_says_until_when() {
     // So does its path view, and names the path.
     screen.press("Esc Up").run("message.path").sees("queued until 22:00").sees("- night: closed until 22:00");
 }
+
+#[test]
+fn a_report_is_not_undone_by_an_answer_that_was_given_before_it() {
+    let mut screen = opened(ruled(), 120);
+    let radio = |state| TransportHealth { opens: None, ..health("radio", 3, state) };
+    let shown = |screen: &Harness| screen.model.health.get(&transport("radio")).unwrap().health.state.clone();
+    let answer = |state| {
+        let reply = crate::node::Reply::Transports(vec![radio(state)]);
+        Msg::Reply(update::Tag::Transports, Box::new(Ok(reply)))
+    };
+    let _asked = update::start(&mut screen.model);
+    screen.feed(Msg::Event(Box::new(Event::Transport(Box::new(radio(TransportState::Up))))));
+    screen.feed(answer(TransportState::Starting));
+    assert_eq!(shown(&screen), TransportState::Up);
+    // The other four questions of the start.
+    (0..5).for_each(|_| screen.model.reported.answered());
+    let _asked = update::start(&mut screen.model);
+    screen.feed(answer(TransportState::Starting));
+    assert_eq!(shown(&screen), TransportState::Starting);
+}

@@ -14,10 +14,17 @@ const STATUS_PAUSE_MS: u64 = 300;
 const ARRIVED_MOST: usize = 256;
 
 /// What to ask the node for at the start: everything the first screen shows.
-pub fn start() -> Effects {
+pub fn start(model: &mut Model) -> Effects {
     let mut out = essentials();
     out.push(Effect::Call(Tag::Drafts, Command::Drafts));
+    note_questions(model, &out);
     out
+}
+
+/// Notes what goes out to the node: what it reports from now on is newer than its answer.
+pub(super) fn note_questions(model: &mut Model, out: &Effects) {
+    let calls = out.iter().filter(|effect| matches!(effect, Effect::Call(..)));
+    calls.for_each(|_| model.reported.ask());
 }
 
 fn essentials() -> Effects {
@@ -46,18 +53,27 @@ pub(super) fn event(model: &mut Model, event: Event, out: &mut Effects) {
             failover(model, name, &from, to.as_ref(), &reason);
         }
         Event::Duplicate { envelope_id, via } => duplicate(model, envelope_id, via),
-        Event::Transfer(transfer) => super::files::transfer(model, *transfer),
+        Event::Transfer(transfer) => {
+            model.reported.files.report((transfer.peer, transfer.transfer));
+            super::files::transfer(model, *transfer);
+        }
         Event::Transport(health) => {
             let clock = model.clock;
+            model.reported.transports.report(health.transport.clone());
             model.health.update(*health, clock);
         }
-        Event::Peer(changed) => peer(model, *changed),
+        Event::Peer(changed) => {
+            model.reported.peers.report(changed.name.clone());
+            peer(model, *changed);
+        }
         Event::PeerRemoved { name } => {
+            model.reported.peers.report(name.clone());
             model.peers.retain(|peer| peer.name != name);
             model.arrange_peers();
         }
         Event::Conversation(summary) => {
             note_unread(model, &summary.conversation, summary.unread, summary.read_up_to);
+            model.reported.conversations.report(summary.conversation.clone());
             model.conversations.insert(summary.conversation.clone(), *summary);
             model.sidebar.rebuild(&model.peers, &model.conversations);
         }
@@ -81,8 +97,7 @@ pub(super) fn gone(model: &mut Model) {
 
 /// Takes the node at a glance.
 pub(super) fn status(model: &mut Model, status: Status) {
-    let clock = model.clock;
-    model.health.replace(status.transports.clone(), clock);
+    model.health.replace(status.transports.clone(), model.clock, &model.reported.transports);
     let known: Vec<SafeText> = model.status.as_ref().map(|s| s.warnings.clone()).unwrap_or_default();
     for warning in status.warnings.iter().filter(|w| !known.contains(w)) {
         model.notice(NoticeLevel::Warning, warning.as_str());

@@ -212,6 +212,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Effects {
         Msg::Trouble(text) => model.notice(crate::node::NoticeLevel::Error, text.as_str()),
     }
     files::want_listing(model, &mut out);
+    events::note_questions(model, &out);
     out
 }
 

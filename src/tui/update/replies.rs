@@ -9,6 +9,7 @@ use crate::{
 
 /// Takes an answer.
 pub(super) fn reply(model: &mut Model, tag: Tag, reply: Result<Reply, NodeError>, out: &mut Effects) {
+    model.reported.answered();
     match reply {
         Ok(reply) => good(model, tag, reply, out),
         Err(error) => bad(model, tag, &error),
@@ -19,19 +20,25 @@ fn good(model: &mut Model, tag: Tag, reply: Reply, out: &mut Effects) {
     match (tag, reply) {
         (_, Reply::Status(status)) => events::status(model, *status),
         (_, Reply::Peers(peers)) => {
-            model.peers = peers;
+            let known = std::mem::take(&mut model.peers);
+            model.peers = model.reported.peers.merge(known, peers, |peer| peer.name.clone());
             model.arrange_peers();
             conversation::open_first(model, out);
         }
         (_, Reply::Conversations(all)) => {
+            let known = std::mem::take(&mut model.conversations).into_values().collect();
+            let all = model.reported.conversations.merge(known, all, |summary| summary.conversation.clone());
             model.conversations = all.into_iter().map(|c| (c.conversation.clone(), c)).collect();
             model.sidebar.rebuild(&model.peers, &model.conversations);
         }
         (_, Reply::Drafts(drafts)) => drafts_loaded(model, drafts),
-        (Tag::Transports, Reply::Transports(all)) => model.health.replace(all, model.clock),
+        (Tag::Transports, Reply::Transports(all)) => {
+            model.health.replace(all, model.clock, &model.reported.transports);
+        }
         (_, Reply::Transports(some)) => {
             let clock = model.clock;
-            some.into_iter().for_each(|health| model.health.update(health, clock));
+            let news = some.into_iter().filter(|health| !model.reported.transports.contains(&health.transport));
+            news.for_each(|health| model.health.update(health, clock));
         }
         (tag, Reply::Messages(messages)) => messages_came(model, tag, messages, out),
         (Tag::Send(serial), Reply::Sent(message)) => {
@@ -61,13 +68,20 @@ fn good(model: &mut Model, tag: Tag, reply: Reply, out: &mut Effects) {
             model.notice(NoticeLevel::Info, "Certificate copied to the clipboard");
             out.push(Effect::Copy(armored));
         }
-        (_, Reply::Transfers(all)) => all.into_iter().for_each(|transfer| super::files::transfer(model, transfer)),
+        (_, Reply::Transfers(all)) => {
+            let news = model.reported.files.merge(Vec::new(), all, |transfer| (transfer.peer, transfer.transfer));
+            news.into_iter().for_each(|transfer| super::files::transfer(model, transfer));
+        }
         (tag, Reply::Transfer(transfer)) => {
-            super::files::transfer(model, *transfer);
+            if !model.reported.files.contains(&(transfer.peer, transfer.transfer)) {
+                super::files::transfer(model, *transfer);
+            }
             done(model, tag);
         }
         (tag, Reply::Peer(peer)) => {
-            events::peer(model, *peer);
+            if !model.reported.peers.contains(&peer.name) {
+                events::peer(model, *peer);
+            }
             done(model, tag);
         }
         (Tag::Done(text), Reply::Count(count)) => {
