@@ -229,9 +229,9 @@ pub(crate) struct Bare {
     pub(crate) cpu_us: f64,
 }
 
-/// Does nothing but cryptography on all cores for so long.
-pub(crate) fn bare_load(how_long: Duration) -> Bare {
-    let (alice, bob, plaintext) = (Party::new("alice"), Party::new("bob"), text(1024, 1));
+/// Does nothing but cryptography, of messages of so many bytes, on all cores for so long.
+pub(crate) fn bare_load(how_long: Duration, bytes: usize) -> Bare {
+    let (alice, bob, plaintext) = (Party::new("alice"), Party::new("bob"), text(bytes, 1));
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let (done, cpu, begun) = (AtomicU64::new(0), cpu_time(std::process::id()), Instant::now());
     std::thread::scope(|scope| {

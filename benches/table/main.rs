@@ -3,9 +3,9 @@
 //! because this table is made on shared and noisy machines. `docs/benchmarks.md` explains each line.
 //!
 //! `SKCOMM_BENCH_JSON` names the JSON file, `SKCOMM_BENCH_STORE` the number of messages in the large store,
-//! `SKCOMM_BENCH_CLIENTS` the idle clients of the relay, `SKCOMM_BENCH_NETWORKS` the transports of the section `networks`
-//! (a list with commas), `SKCOMM_BENCH_SIM_MESSAGES` and `SKCOMM_BENCH_SIM_SEED` the
-//! simulated world.
+//! `SKCOMM_BENCH_FILE` the MiB of the file in the section `files`, `SKCOMM_BENCH_CLIENTS` the idle clients of the relay,
+//! `SKCOMM_BENCH_NETWORKS` the transports of the section `networks` (a list with commas), `SKCOMM_BENCH_SIM_MESSAGES` and
+//! `SKCOMM_BENCH_SIM_SEED` the simulated world.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -16,8 +16,10 @@
     reason = "a measurement that cannot be made must say so loudly"
 )]
 
+mod apart;
 mod crypto;
 mod figures;
+mod files;
 #[path = "../../tests/it/gate.rs"]
 #[allow(dead_code, reason = "the tests use more of it")]
 mod gate;
@@ -50,6 +52,7 @@ const SECTIONS: &[Section] = &[
     ("tcp", paths::tcp),
     ("file", paths::file),
     ("relay", paths::relay),
+    ("files", files::measure),
     ("networks", networks::measure),
     ("router", router::measure),
     ("sim", sim::measure),
@@ -61,11 +64,14 @@ const SECTIONS: &[Section] = &[
 ];
 
 fn main() {
+    // As the programs do.
+    skcomm_tui::use_small_pages();
     let args: Vec<String> = std::env::args().skip(1).collect();
-    if let [child, folder] = args.as_slice()
-        && child == store::CHILD
-    {
-        return store::child(folder.as_ref());
+    match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        [store::CHILD, folder] => return store::child(folder.as_ref()),
+        [apart::CHILD, folder] => return apart::child(folder.as_ref()),
+        [router::CHILD] => return router::child(),
+        _ => {}
     }
     // `cargo test --all-targets` runs benches, too. To it, that this was built is enough.
     if !args.iter().any(|arg| arg == "--bench") {

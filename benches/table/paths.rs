@@ -132,7 +132,7 @@ async fn measure(alice: &Inhabitant, bob: &Inhabitant, counts: Counts, what: &st
     let (mut by_clock, mut by_cpu, mut speed, mut took) = (vec![], vec![], vec![], vec![]);
     let (mut cpu, mut bare_cpu, mut answers) = (vec![], vec![], 0);
     for _ in 0..TURNS {
-        let load = tokio::task::spawn_blocking(|| crypto::bare_load(TURN)).await.unwrap();
+        let load = tokio::task::spawn_blocking(|| crypto::bare_load(TURN, 1024)).await.unwrap();
         let busy = exchange(alice, bob, &content, counts.busy / TURNS, BUSY).await;
         by_clock.push(busy.per_second / load.per_second);
         by_cpu.push(load.cpu_us / busy.cpu_us);

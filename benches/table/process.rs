@@ -1,6 +1,6 @@
 //! What a process costs, as the kernel counts it.
 
-use std::{path::Path, time::Duration};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use rustix::time::{ClockId, clock_gettime};
 
@@ -17,6 +17,20 @@ pub(crate) fn cpu_time(pid: u32) -> Duration {
 pub(crate) fn thread_cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec.try_into().unwrap(), time.tv_nsec.try_into().unwrap())
+}
+
+/// Processor time of this process so far, by the names of its threads. Of threads that have ended nothing is known.
+pub(crate) fn cpu_by_thread() -> BTreeMap<String, Duration> {
+    let mut all = BTreeMap::new();
+    for thread in std::fs::read_dir("/proc/self/task").unwrap() {
+        let thread = thread.unwrap().path();
+        // It may have ended by now.
+        let Ok(name) = std::fs::read_to_string(thread.join("comm")) else { continue };
+        let Ok(times) = std::fs::read_to_string(thread.join("schedstat")) else { continue };
+        let nanoseconds = times.split_whitespace().next().unwrap().parse().unwrap();
+        *all.entry(name.trim_end().to_owned()).or_default() += Duration::from_nanos(nanoseconds);
+    }
+    all
 }
 
 /// A line of `/proc/PID/status` that counts KiB, in MiB: `VmRSS` now, `VmHWM` at most so far.

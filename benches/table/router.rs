@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::StreamExt as _;
 use skcomm_tui::{
     delivery::{
         Action, AttemptRecord, Capabilities, Config, Cost, Guarantee, Input, LatencyClass, Leak, Machine, Now,
@@ -19,9 +20,15 @@ use skcomm_tui::{
 use tokio::{io::AsyncReadExt as _, net::TcpListener};
 
 use crate::{
+    apart::Apart,
     figures::{Figure, percentile},
-    process::{memory_mib, thread_cpu_time},
+    paths::{BUSY, exchange, request, runtime},
+    process::{cpu_by_thread, memory_mib, thread_cpu_time},
+    world::{Inhabitant, text},
 };
+
+/// The argument that makes this program the process that queues messages in the machine alone.
+pub(crate) const CHILD: &str = "--queue-messages";
 
 const PEERS: u64 = 1_000;
 const MESSAGES: u64 = 100_000;
@@ -30,7 +37,9 @@ const START: i64 = 1_800_000_000_000;
 pub(crate) fn measure() -> Vec<Figure> {
     let mut figures = vec![memory()];
     figures.extend(latency());
-    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let runtime = runtime();
+    figures.push(runtime.block_on(memory_of_a_node()));
+    figures.push(runtime.block_on(tasks()));
     figures.push(runtime.block_on(after_error()));
     figures.push(runtime.block_on(after_silence()));
     figures
@@ -95,8 +104,19 @@ fn machine(up: bool) -> Machine {
     machine
 }
 
-/// What queued messages take in the machine; their envelopes are on the disk.
+/// What queued messages take in the machine; their envelopes are on the disk. Measured by a process of its own: in this one
+/// there is memory left of earlier sections, which would take them up.
 fn memory() -> Figure {
+    let exe = std::env::current_exe().unwrap();
+    let child = std::process::Command::new(exe).arg(CHILD).output().unwrap();
+    assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stderr));
+    let taken: f64 = std::str::from_utf8(&child.stdout).unwrap().trim().parse().unwrap();
+    Figure::new("memory of 10 000 queued messages", taken / (MESSAGES / 10_000) as f64, "MiB")
+        .note(format!("measured with {MESSAGES} for {PEERS} peers; the sealed envelopes are in the store"))
+}
+
+/// Queues the messages and prints how many MiB that took.
+pub(crate) fn child() {
     let mut machine = machine(false);
     let before = memory_mib(std::process::id(), "VmRSS");
     for number in 0..MESSAGES {
@@ -104,8 +124,67 @@ fn memory() -> Figure {
     }
     let taken = memory_mib(std::process::id(), "VmRSS") - before;
     assert_eq!(machine.queued().pending(), usize::try_from(MESSAGES).unwrap());
-    Figure::new("memory of 10 000 queued messages", taken / (MESSAGES / 10_000) as f64, "MiB")
-        .note(format!("measured with {MESSAGES} for {PEERS} peers; the sealed envelopes are in the store"))
+    println!("{taken}");
+}
+
+/// What messages take that wait in a whole node, which has a process of its own: of a start that finds them in its outbox,
+/// compared to one before they were written.
+async fn memory_of_a_node() -> Figure {
+    const WAITING: usize = 10_000;
+    let (mut alice, mut bob) = (Inhabitant::start("alice", None), Inhabitant::start("bob", None));
+    // There is no way to him.
+    alice.know_without_way(&bob).await;
+    alice.stop().await;
+    bob.stop().await;
+    let node = Apart::start(&alice.home).await;
+    let empty = node.memory_mib("VmRSS");
+    let content = text(1024, 1);
+    let sending = (0..WAITING).map(|_| {
+        let id = EnvelopeId::from_random(rand::random());
+        node.call(Command::Send(request(bob.name, content.clone(), id)))
+    });
+    futures_util::stream::iter(sending).buffer_unordered(BUSY).for_each(|_| async {}).await;
+    let queued = node.memory_mib("VmRSS");
+    node.stop();
+    let node = Apart::start(&alice.home).await;
+    let Reply::Status(status) = node.call(Command::Status).await else { panic!() };
+    assert_eq!(status.queued, WAITING);
+    let found = node.memory_mib("VmRSS");
+    node.stop();
+    Figure::new("memory of 10 000 queued messages of 1 KiB in a node that was started with them", found - empty, "MiB")
+        .note(format!(
+            "resident, a process of its own; {empty:.0} MiB without, {queued:.0} MiB just after they were queued"
+        ))
+}
+
+/// The processor time of a message outside of the threads for cryptography and of the store: the tasks of two nodes and of
+/// tcp between them, the router among them.
+async fn tasks() -> Figure {
+    const MESSAGES: usize = 10_000;
+    let config = || TransportConfig::new("tcp").with("listen", "127.0.0.1:0");
+    let mut alice = Inhabitant::start("alice", Some(("tcp", config())));
+    let mut bob = Inhabitant::start("bob", Some(("tcp", config())));
+    alice.befriend(&bob, "tcp", bob.address("tcp").await).await;
+    bob.befriend(&alice, "tcp", alice.address("tcp").await).await;
+    let content = text(1024, 1);
+    exchange(&bob, &alice, &content, 500, 8).await;
+    exchange(&alice, &bob, &content, 500, 8).await;
+    let before = cpu_by_thread();
+    exchange(&alice, &bob, &content, MESSAGES, BUSY).await;
+    let spent = |fits: fn(&str) -> bool| {
+        let all = cpu_by_thread().into_iter().filter(|(name, _)| fits(name));
+        let spent = all.map(|(name, time)| time.saturating_sub(before.get(&name).copied().unwrap_or_default()));
+        spent.sum::<Duration>().as_secs_f64() * 1e6 / MESSAGES as f64
+    };
+    let crypto = spent(|name| name == "crypto");
+    let store = spent(|name| name.starts_with("store-"));
+    let tasks = spent(|name| name != "crypto" && !name.starts_with("store-"));
+    alice.stop().await;
+    bob.stop().await;
+    Figure::new("a message's processor time in the tasks of both nodes and of tcp", tasks, "µs").note(format!(
+        "{MESSAGES} messages of 1 KiB, {BUSY} under way, the calls of this bench included; beside it {crypto:.0} µs in the threads for \
+         cryptography and {store:.0} µs in those of the store"
+    ))
 }
 
 /// The time in the machine of one message on its way to its ack: submitted, accepted, acked.

@@ -88,6 +88,10 @@ impl Inhabitant {
         self.handle().call(trust).await.unwrap();
     }
 
+    pub(crate) async fn know_without_way(&self, other: &Self) {
+        self.know(other.name, other.certificate.clone(), None).await;
+    }
+
     pub(crate) async fn befriend(&self, other: &Self, transport: &str, address: String) {
         self.know(other.name, other.certificate.clone(), Some((transport, address))).await;
     }

@@ -4,6 +4,7 @@ use clap::Parser as _;
 use skcomm_tui::{cli::TuiArgs, launch};
 
 fn main() -> anyhow::Result<()> {
+    skcomm_tui::use_small_pages();
     let args = TuiArgs::parse();
     // More than one provider may be linked; this one is meant. It fails only if one is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -172,15 +172,13 @@ enum Spilling {
 
 impl Failure {
     fn of(failed: Spilling, patience: Duration) -> Self {
-        let no_room = |error: &io::Error| {
-            matches!(
-                error.kind(),
-                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
-            )
+        let passes = |error: &io::Error| {
+            use io::ErrorKind::{FileTooLarge, QuotaExceeded, ResourceBusy, StorageFull};
+            matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge | ResourceBusy)
         };
         let remedy = match &failed {
             Spilling::Journal(_) => Remedy::Flush,
-            Spilling::Database(EngineError::Io(error)) if no_room(error) => Remedy::Reopen(Instant::now() + patience),
+            Spilling::Database(EngineError::Io(error)) if passes(error) => Remedy::Reopen(Instant::now() + patience),
             // What a write that failed has left in the system's memory is perhaps not on the disk.
             Spilling::Database(_) => Remedy::Restart,
         };

@@ -11,7 +11,10 @@ use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -138,7 +141,7 @@ impl Sled {
 
     /// Entries from `start` (inclusive) to `end` (exclusive) in order of keys, or backwards.
     pub(super) fn scan(&self, start: &[u8], end: &[u8], backwards: bool) -> Scan {
-        Scan { iter: Ok(self.db.range(start..end)), backwards, ended: false }
+        Scan { iter: Ok(self.db.range(start..end)), of: None, backwards, ended: false }
     }
 
     /// Makes everything applied so far durable.
@@ -177,7 +180,7 @@ pub(crate) fn open_unlocked(config: &::sled::Config) -> Result<::sled::Db, ::sle
     }
 }
 
-fn is_lock_error(error: &io::Error) -> bool {
+pub(super) fn is_lock_error(error: &io::Error) -> bool {
     error.to_string().contains("could not acquire lock")
 }
 
@@ -202,6 +205,9 @@ fn remove_half_written(dir: &Path) -> io::Result<()> {
 /// A walk over entries. Ends after the first error.
 pub(super) struct Scan {
     iter: Result<::sled::Iter, Option<EngineError>>,
+    /// Who holds this is reading.
+    #[allow(dead_code, reason = "it is held, not read")]
+    of: Option<Arc<Sled>>,
     backwards: bool,
     ended: bool,
 }
@@ -209,7 +215,12 @@ pub(super) struct Scan {
 impl Scan {
     /// A walk that finds nothing but this.
     pub(super) fn failed(error: EngineError) -> Self {
-        Self { iter: Err(Some(error)), backwards: false, ended: false }
+        Self { iter: Err(Some(error)), of: None, backwards: false, ended: false }
+    }
+
+    /// The same walk, which keeps the database it walks in.
+    pub(super) fn keeping(self, of: Arc<Sled>) -> Self {
+        Self { of: Some(of), ..self }
     }
 }
 
