@@ -39,7 +39,8 @@ impl<'a> Ask<'a> {
     pub(super) fn new_round(message: &'a Message) -> Self {
         let mut ask = Self::outgoing(&message.out);
         ask.never = &message.never;
-        // A message that was written has ended long rests for all of its peer's when it came in. An ack overtakes anyway.
+        // A message of somebody's ended its peer's long rests when it came in, for all that wait; an ack, which overtakes
+        // anyway, does so for itself.
         ask.fresh = message.is_control() && message.is_fresh();
         ask
     }

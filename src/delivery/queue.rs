@@ -94,8 +94,11 @@ impl Machine {
     /// for them longer.
     pub(super) fn wake_for_news(&mut self, now: Now, fingerprint: Fingerprint) {
         let Some(peer) = self.peers.get_mut(&fingerprint) else { return };
-        let woken = peer.paths.values_mut().filter_map(|path| path.wake_for_news(now.mono, &self.config).then_some(()));
-        if woken.count() > 0 {
+        let mut woken = false;
+        for path in peer.paths.values_mut() {
+            woken |= path.wake_for_news(now.mono, &self.config);
+        }
+        if woken {
             self.release(fingerprint, RELEASED_AT_ONCE);
         }
     }

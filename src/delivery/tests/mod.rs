@@ -204,6 +204,21 @@ impl Bench {
         self.sent().pop().expect("something was sent")
     }
 
+    /// Accepts and acks what was sent after the first `from`, until there are `count` of them; in which order they went.
+    pub(super) fn all_arrive(&mut self, from: usize, count: usize) -> Vec<EnvelopeId> {
+        let mut done = from;
+        while done < from + count {
+            let sent = self.sent();
+            assert!(sent.len() > done, "stuck after {done}");
+            for sent in &sent[done..] {
+                self.accept(sent);
+                self.ack(sent);
+            }
+            done = sent.len();
+        }
+        self.sent()[from..].iter().map(|sent| sent.id).collect()
+    }
+
     /// The names of the states a message went through, with paths.
     pub(super) fn states(&self, of: EnvelopeId) -> Vec<String> {
         let states = self.said.iter().filter_map(|(_, action)| match action {

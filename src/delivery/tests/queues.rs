@@ -154,21 +154,6 @@ fn ten_thousand_messages_to_one_peer_cost_each_event_only_its_own_work() {
     assert!(most < 40, "{most} actions from one event");
 }
 
-/// Everything that waits arrives one by one; in which order.
-fn all_arrive(bench: &mut Bench, mut from: usize, count: usize) -> Vec<EnvelopeId> {
-    let begun = from;
-    while bench.sent().len() < begun + count {
-        let sent = bench.sent();
-        assert!(sent.len() > from, "stuck after {from}");
-        for sent in &sent[from..] {
-            bench.accept(sent);
-            bench.ack(sent);
-        }
-        from = sent.len();
-    }
-    bench.sent()[begun..].iter().map(|sent| sent.id).collect()
-}
-
 #[test]
 fn a_new_message_does_not_overtake_those_that_wait_for_the_path_it_wakes() {
     let mut bench = Bench::new(&[("tcp", direct())]);
@@ -187,7 +172,7 @@ fn a_new_message_does_not_overtake_those_that_wait_for_the_path_it_wakes() {
     let woken = bench.submit(message(101));
     assert_eq!(woken.len(), 1, "a path that is tried again gets one");
     assert_eq!(woken[0].id, id(1), "the oldest goes first");
-    let order = all_arrive(&mut bench, before, 101);
+    let order = bench.all_arrive(before, 101);
     assert_eq!(order, (1..=101).map(id).collect::<Vec<_>>());
 }
 
@@ -198,7 +183,7 @@ fn a_message_written_while_a_long_line_goes_out_joins_its_end() {
     (1..=500).for_each(|n| drop(bench.submit(message(n))));
     bench.up("tcp");
     bench.submit(message(501));
-    let order = all_arrive(&mut bench, 0, 501);
+    let order = bench.all_arrive(0, 501);
     assert_eq!(order, (1..=501).map(id).collect::<Vec<_>>());
 }
 

@@ -73,17 +73,7 @@ fn what_waits_goes_in_order_when_a_transport_returns() {
     assert_eq!(bench.states(id(7)), ["queued Unreachable"]);
     assert_eq!(bench.machine.queued().queued, 40);
     bench.up("tcp");
-    let mut done = 0;
-    while done < 40 {
-        let sent = bench.sent();
-        assert!(sent.len() > done, "stuck after {done}");
-        for sent in &sent[done..] {
-            bench.accept(sent);
-            bench.ack(sent);
-        }
-        done = sent.len();
-    }
-    let order: Vec<EnvelopeId> = bench.sent().iter().map(|sent| sent.id).collect();
+    let order = bench.all_arrive(0, 40);
     assert_eq!(order, (1..=40).map(id).collect::<Vec<_>>());
 }
 

@@ -69,8 +69,11 @@ fn good(model: &mut Model, tag: Tag, reply: Reply, out: &mut Effects) {
             out.push(Effect::Copy(armored));
         }
         (_, Reply::Transfers(all)) => {
-            let news = model.reported.files.merge(Vec::new(), all, |transfer| (transfer.peer, transfer.transfer));
-            news.into_iter().for_each(|transfer| super::files::transfer(model, transfer));
+            for transfer in all {
+                if !model.reported.files.contains(&(transfer.peer, transfer.transfer)) {
+                    super::files::transfer(model, transfer);
+                }
+            }
         }
         (tag, Reply::Transfer(transfer)) => {
             if !model.reported.files.contains(&(transfer.peer, transfer.transfer)) {
