@@ -83,10 +83,8 @@ impl Core {
             }
             TransferState::Paused { .. } => {
                 self.set_state_of(key, TransferState::Running);
-                self.say(key, Some(answer));
-                self.check_whole(key);
+                self.ask_what_is_there(key, Some(answer));
                 self.show_transfer(&key);
-                self.fill(key.0);
             }
             TransferState::Running => not_possible(answer, "it runs, unless the other end paused it"),
             TransferState::Offered => not_possible(answer, "it was not accepted yet"),
@@ -171,6 +169,7 @@ impl Core {
                 self.check_whole(key);
                 self.fill(key.0);
             }
+            Then::Answer => self.say(key, None),
             Then::CallBack => self.call_back(key),
             Then::End => {
                 self.call_back(key);
@@ -227,11 +226,10 @@ impl Core {
                 true => self.finish_if_whole(key),
                 false => self.prepare(key, Prepare::Reopen, None),
             }
+        } else if record.state == TransferState::Running {
+            self.ask_what_is_there(key, None);
         } else if record.untold {
             self.say(key, None);
-        }
-        if !record.incoming && open {
-            self.fill(key.0);
         }
     }
 }
@@ -239,6 +237,8 @@ impl Core {
 /// What a word leads to.
 enum Then {
     Nothing,
+    /// The sender goes on: the recipient says how the transfer stands here.
+    Answer,
     Fill,
     CallBack,
     End,
@@ -261,25 +261,26 @@ fn check(live: &Live, word: &FileWord) -> Result<(), Refusal> {
 }
 
 fn apply(live: &mut Live, word: FileWord) -> Then {
+    live.asked = false;
     let record = &mut live.record;
-    if record.state.is_final() {
-        return Then::Nothing;
-    }
     let outgoing = !record.incoming;
     match word {
+        FileWord::Go(_) if !outgoing => {
+            record.paused_there = false;
+            Then::Answer
+        }
+        _ if record.state.is_final() => Then::Nothing,
         FileWord::Go(have) => {
             record.paused_there = false;
             let begins = matches!(
                 record.state,
                 TransferState::Offered | TransferState::Verifying | TransferState::Damaged { .. }
             );
-            if outgoing {
-                if let Some(have) = have.and_then(|have| Bitmap::from_peer(&have, record.chunks())) {
-                    record.have = have;
-                }
-                if begins {
-                    record.state = TransferState::Running;
-                }
+            if let Some(have) = have.and_then(|have| Bitmap::from_peer(&have, record.chunks())) {
+                record.have = have;
+            }
+            if begins {
+                record.state = TransferState::Running;
             }
             Then::Fill
         }

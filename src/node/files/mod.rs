@@ -50,6 +50,9 @@ const OFFERS_MAX: usize = 32;
 const ACTIVE_MAX: usize = 256;
 /// Most transfers that are at hand after their end; those that ended first are forgotten.
 const ENDED_MAX: usize = 1000;
+/// How long the sender of a file that goes on waits, once it knows that its word arrived, for the recipient to say which
+/// chunks it has. Without an answer it goes by what it knows itself.
+const ANSWER_WAIT: Duration = Duration::from_secs(10);
 /// Shortest time between two reports of one transfer's progress.
 const REPORT_EVERY: Duration = Duration::from_millis(200);
 
@@ -69,6 +72,8 @@ struct Live {
     record: Record,
     /// Outgoing: the sums of the chunks.
     sums: Option<Arc<source::Sums>>,
+    /// Outgoing: the recipient was asked which chunks it has; none is sent until it answers.
+    asked: bool,
     /// Outgoing: the chunks that are being read, sealed or sent.
     sending: BTreeMap<u32, Option<EnvelopeId>>,
     /// Incoming: the file that is written to.
@@ -92,6 +97,7 @@ impl Live {
         Self {
             record,
             sums: None,
+            asked: false,
             sending: BTreeMap::new(),
             part: None,
             writing: BTreeSet::new(),
@@ -102,6 +108,11 @@ impl Live {
             chunks_out: 0,
             meter: Meter::default(),
         }
+    }
+
+    /// Whether chunks may be put on their way.
+    fn may_send(&self) -> bool {
+        !self.record.incoming && self.record.is_running() && !self.asked
     }
 }
 

@@ -143,7 +143,10 @@ impl Core {
                     _ if !latest => {}
                     ReasonKind::Expired => self.say(key, None),
                     // It is said again with the next start, or when the user changes something.
-                    _ => tracing::warn!("the other end could not be told how a file stands: {reason}"),
+                    _ => {
+                        tracing::warn!("the other end could not be told how a file stands: {reason}");
+                        self.go_on_unanswered(key);
+                    }
                 }
             }
         }
@@ -153,6 +156,7 @@ impl Core {
         let Some(record) = self.files.record(&key).filter(|record| record.turn_here == turn) else { return };
         record.untold = false;
         self.files.dirty.insert(key);
+        self.wait_for_answer(key);
     }
 
     /// Tells the other end how this end sees the transfer, once that is durable; then answers if somebody waits.
@@ -192,7 +196,7 @@ impl Core {
 fn our_word(incoming: bool, state: &TransferState, have: &[u8]) -> Option<FileWord> {
     let short = |text: &str| text[..text.floor_char_boundary(512)].to_owned();
     Some(match state {
-        TransferState::Running if incoming => FileWord::Go(Some(have.to_vec())),
+        TransferState::Running | TransferState::Verifying if incoming => FileWord::Go(Some(have.to_vec())),
         TransferState::Running => FileWord::Go(None),
         TransferState::Paused { .. } => FileWord::Pause,
         TransferState::Done { .. } if incoming => FileWord::Done,

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    ACTIVE_MAX, FileSend, Key, Live, TransferState, WINDOW, What,
+    ACTIVE_MAX, ANSWER_WAIT, FileSend, Key, Live, TransferState, WINDOW, What,
     bitmap::Bitmap,
     parts::part_mode,
     record::{Record, SUMS, blob_name},
@@ -153,12 +153,36 @@ impl Core {
                 let chunks = live.record.chunks();
                 live.record.have.missing(chunks).find(|index| !live.sending.contains_key(index))
             };
-            let ready = self.of_peer(&peer).filter(|(_, live)| !live.record.incoming && live.record.is_running());
+            let ready = self.of_peer(&peer).filter(|(_, live)| live.may_send());
             let ready = ready.filter_map(|(key, live)| Some((live.sending.len(), *key, next(live)?)));
             let Some((_, key, index)) = ready.min() else { return };
             self.send_chunk(key, index);
             under_way += 1;
         }
+    }
+
+    /// Asks the recipient which chunks are on its disk: those whose acks were on their way when the program ended, or when
+    /// the chunks were taken back, need not be sent again.
+    pub(super) fn ask_what_is_there(&mut self, key: Key, answer: Option<Answer>) {
+        if let Some(live) = self.files.live.get_mut(&key) {
+            live.asked = true;
+        }
+        self.say(key, answer);
+    }
+
+    /// The question arrived: the answer should come soon.
+    pub(super) fn wait_for_answer(&mut self, key: Key) {
+        if self.files.live.get(&key).is_some_and(|live| live.asked) {
+            self.later(tokio::time::sleep(ANSWER_WAIT), move |core, ()| core.go_on_unanswered(key));
+        }
+    }
+
+    /// Nobody says which chunks are there: what this end knows has to do.
+    pub(super) fn go_on_unanswered(&mut self, key: Key) {
+        let Some(live) = self.files.live.get_mut(&key).filter(|live| live.asked) else { return };
+        live.asked = false;
+        self.check_whole(key);
+        self.fill(key.0);
     }
 
     fn of_peer(&self, peer: &Fingerprint) -> impl Iterator<Item = (&Key, &Live)> {
