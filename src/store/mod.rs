@@ -12,6 +12,7 @@ mod crash;
 mod engine;
 mod error;
 mod fault;
+mod file_size;
 mod header;
 mod history;
 mod key;
@@ -35,6 +36,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+pub(crate) use self::file_size::outlive_file_size_limit;
 use self::{codec::StoredConversation, layout::ThreadKey, value::Vault};
 pub use self::{
     crash::CrashPoint,
