@@ -9,7 +9,7 @@ mod blobs;
 mod codec;
 mod conversations;
 mod crash;
-mod engine;
+pub(crate) mod engine;
 mod error;
 mod fault;
 mod file_size;
@@ -26,9 +26,6 @@ mod repair;
 mod search;
 mod value;
 mod verify;
-
-/// For the relay, which keeps its mailboxes in sled as well.
-pub(crate) use engine::sled::open_unlocked;
 
 use std::{
     collections::BTreeMap,
