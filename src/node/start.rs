@@ -4,7 +4,6 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use thiserror::Error;
 use tokio::{
-    signal::unix::{SignalKind, signal},
     sync::{broadcast, mpsc},
     task::JoinHandle,
 };
@@ -35,7 +34,7 @@ use crate::{
     home::{Config, Home, HomeError, HomeLock, StoredPeer, write_private},
     identity::PeerBook,
     pgp::{self, Certificate, PgpError, SecretKey},
-    store::{Store, StoreError, StoreKey},
+    store::{Store, StoreError, StoreKey, outlive_file_size_limit},
     transport::registry::TransportConfig,
     wire::SafeText,
 };
@@ -197,13 +196,6 @@ impl Opening {
         drop(lock);
         Ok(())
     }
-}
-
-/// A limit on the size of files (`ulimit -f`) shall fail a write as a full disk does, and not end the process: its signal is
-/// taken from now on, and nothing is done about it.
-fn outlive_file_size_limit() -> std::io::Result<()> {
-    let kind = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
-    signal(kind).map(drop)
 }
 
 impl Core {

@@ -181,7 +181,8 @@ impl Thread {
         found.map_err(|error| tracing::error!(%error, "reading failed"))
     }
 
-    /// Old messages are never delivered in any case; this frees their space.
+    /// Old messages are never delivered in any case; this frees their space. Deletions that no frame followed become durable
+    /// by it.
     fn expire_when_due(&mut self) {
         if self.last_expiry.is_some_and(|last| last.elapsed() < EXPIRY) {
             return;

@@ -52,7 +52,7 @@ use self::{
     pace::{Failures, Pace},
     switchboard::Switchboard,
 };
-use crate::{transport::websocket::protocol::SUBPROTOCOL, wire::limits};
+use crate::{store::outlive_file_size_limit, transport::websocket::protocol::SUBPROTOCOL, wire::limits};
 
 /// Logins whose signature is checked at once; the others wait.
 const LOGINS_AT_ONCE: usize = 8;
@@ -275,8 +275,10 @@ async fn disk_keeper(
     limits: &Limits,
     board: Arc<Switchboard>,
 ) -> Result<(Arc<dyn Keeper>, KeeperEnd), ServeError> {
+    let keeper_error = |error: io::Error| ServeError::Keeper(error.to_string());
+    outlive_file_size_limit().map_err(keeper_error)?;
     let mailboxes = open_mailboxes(folder, limits).await?;
-    let (keeper, end) = DiskKeeper::start(mailboxes, board).map_err(|error| ServeError::Keeper(error.to_string()))?;
+    let (keeper, end) = DiskKeeper::start(mailboxes, board).map_err(keeper_error)?;
     Ok((Arc::new(keeper), end))
 }
 

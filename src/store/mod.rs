@@ -9,9 +9,10 @@ mod blobs;
 mod codec;
 mod conversations;
 mod crash;
-mod engine;
+pub(crate) mod engine;
 mod error;
 mod fault;
+mod file_size;
 mod header;
 mod history;
 mod key;
@@ -26,15 +27,13 @@ mod search;
 mod value;
 mod verify;
 
-/// For the relay, which keeps its mailboxes in sled as well.
-pub(crate) use engine::sled::open_unlocked;
-
 use std::{
     collections::BTreeMap,
     fs::File,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+pub(crate) use self::file_size::outlive_file_size_limit;
 use self::{codec::StoredConversation, layout::ThreadKey, value::Vault};
 pub use self::{
     crash::CrashPoint,

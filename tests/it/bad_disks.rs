@@ -16,10 +16,12 @@ use skcomm_tui::{
         Command, Event, HistoryQuery, Message, NewIdentity, Node, NodeErrorKind, NodeHandle, PeerAdd, Reply,
         create_identity, unlock_identity,
     },
+    transport::registry::TransportConfig,
 };
 
 use crate::{
     cli::{self, Daemon, error, introduce, pair, place_in},
+    servers::{Server, free_port},
     support::{TestNode, event, folder, request, until},
 };
 
@@ -267,6 +269,57 @@ fn a_limit_on_the_size_of_files_is_told_and_all_goes_on_without_it() {
     assert_eq!(opus.json(&["send", "--to", "Lumina", "--wait", "20", "after"]).0, 0);
     assert_eq!(lumina.texts(), ["before", "after"]);
     assert_eq!(daemon.terminate(), Some(0));
+}
+
+#[test]
+fn a_relay_on_a_full_disk_refuses_and_goes_on_by_itself_when_there_is_room() {
+    on_a_small_disk("full_disk_of_a_relay");
+}
+
+#[test]
+#[ignore = "is run as a child, on a small disk"]
+fn full_disk_of_a_relay() {
+    let Some((small, _)) = places() else { return };
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let port = free_port();
+        let relay = || async {
+            let mut serve = Program::new(env!("CARGO_BIN_EXE_skcomm"));
+            serve.env_clear().env("SKCOMM_HOME", small.join("home")).env("HOME", &small);
+            serve.args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--data"]).arg(small.join("relay"));
+            Server::start(serve, port).await
+        };
+        let (running, url) = (relay().await, format!("ws://127.0.0.1:{port}"));
+        let there = || [("websocket", TransportConfig::new("websocket").with("relays", url.as_str()))];
+        let (alice, mut bob) = (TestNode::start("alice", &there()).await, TestNode::start("bob", &there()).await);
+        alice.know(&bob, &[("websocket", &url)]).await;
+        bob.know(&alice, &[("websocket", &url)]).await;
+        bob.stop().await;
+        let before = alice.send("bob", "before").await;
+        alice.wait_for_state(&before, "stored by the relay", |state| state.rank() == 1).await;
+
+        let filler = fill(&small);
+        // Of letters that no compression makes fit.
+        let long: String = (0..2_000).map(|_| format!("{:016x}", rand::random::<u64>())).collect();
+        let refused = alice.send("bob", &long).await;
+        until("the refusal is in the trace", || async {
+            let Reply::Trace(trace) = alice.call(Command::Trace { envelope_id: refused.envelope_id }).await else {
+                panic!()
+            };
+            format!("{trace:?}").contains("could not write to its disk").then_some(())
+        })
+        .await;
+
+        std::fs::remove_file(filler).unwrap();
+        alice.call(Command::QueueRetry { envelope_id: Some(refused.envelope_id) }).await;
+        alice.wait_for_state(&refused, "stored by the relay", |state| state.rank() == 1).await;
+        running.kill();
+        let _again = relay().await;
+        bob.restart();
+        for message in [&before, &refused] {
+            alice.delivered(message).await;
+        }
+        assert!(bob.received().await == ["before".to_owned(), long], "each once");
+    });
 }
 
 #[test]

@@ -21,7 +21,8 @@ async fn child_relay() {
     relay.run(tokio::time::sleep(LIMIT * 2)).await.unwrap();
 }
 
-struct Relayed(Child);
+/// A relay in a process of its own, killed when dropped.
+pub(super) struct Relayed(pub(super) Child);
 
 impl Drop for Relayed {
     fn drop(&mut self) {
@@ -30,7 +31,7 @@ impl Drop for Relayed {
     }
 }
 
-async fn spawn(folder: &Path) -> (Relayed, SocketAddr) {
+pub(super) async fn spawn(folder: &Path) -> (Relayed, SocketAddr) {
     let _ = std::fs::remove_file(folder.join("address"));
     let child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "serve::tests::crash::child_relay", "--nocapture", "--test-threads=1"])
@@ -89,6 +90,7 @@ async fn what_was_stored_survives_being_killed() {
     assert!(stored.len() >= 30 + 55 + 80, "{}", stored.len());
 }
 
-fn message(seq: u64) -> Vec<u8> {
+/// A frame that begins with `seq`.
+pub(super) fn message(seq: u64) -> Vec<u8> {
     [seq.to_be_bytes().as_slice(), &vec![seq as u8; 2000]].concat()
 }

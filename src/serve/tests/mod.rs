@@ -9,6 +9,7 @@ mod login;
 mod mail;
 #[cfg(feature = "nats")]
 mod nats_server;
+mod room;
 #[cfg(feature = "nats")]
 mod shared_store;
 mod transport;

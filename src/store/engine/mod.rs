@@ -1,5 +1,6 @@
 //! The boundary to the storage engine: ordered bytes, atomic batches, an explicit moment of durability.
-//! Nothing above this folder knows which engine it is.
+//! Nothing above this folder knows which engine it is. The store keeps what is its own in one, and the relay its mailboxes
+//! in another.
 //!
 //! A batch goes to the [`journal`] and to [`memory`]; a flush writes and syncs the journal. From time to time what
 //! is in memory is frozen and a thread brings it into [`sled`]; readers look into memory, frozen memory and sled, in
@@ -10,7 +11,7 @@ mod base;
 mod journal;
 mod memory;
 mod salvage;
-pub(super) mod sled;
+mod sled;
 
 use std::{
     fs, io,
@@ -26,7 +27,7 @@ use super::{crash::CrashPoint, error::StoreError, fault::DiskFault};
 
 /// Longest value the engine is given, in bytes; longer ones are split above. Chosen so that the largest page
 /// of sled (17 entries) stays below the 128 KiB at which sled writes unsynced side files.
-pub(super) const MAX_VALUE: usize = 6 * 1024;
+pub(crate) const MAX_VALUE: usize = 6 * 1024;
 /// Memory is frozen and brought into sled when it takes so many bytes.
 const MEMORY_BYTES: usize = 8 * 1024 * 1024;
 /// Writers wait for sled when memory takes so many bytes.
@@ -41,7 +42,7 @@ const APPLIED: &[u8] = b"\xffapplied";
 
 /// Why the engine failed.
 #[derive(Debug)]
-pub(super) enum EngineError {
+pub(crate) enum EngineError {
     /// Its files are damaged.
     Damaged(String),
     /// Reading or writing failed.
@@ -58,7 +59,7 @@ impl From<EngineError> for StoreError {
 }
 
 /// A value in the engine's memory.
-pub(super) enum Bytes {
+pub(crate) enum Bytes {
     /// Out of sled.
     Sled(::sled::IVec),
     /// Not in sled yet.
@@ -78,16 +79,16 @@ impl std::ops::Deref for Bytes {
 
 /// Changes that happen all or not at all.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Batch(Vec<(Vec<u8>, Option<Vec<u8>>)>);
+pub(crate) struct Batch(Vec<(Vec<u8>, Option<Vec<u8>>)>);
 
 impl Batch {
     /// Sets a value.
-    pub(super) fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
+    pub(crate) fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
         self.0.push((key, Some(value)));
     }
 
     /// Removes a key, if it is there.
-    pub(super) fn remove(&mut self, key: Vec<u8>) {
+    pub(crate) fn remove(&mut self, key: Vec<u8>) {
         self.0.push((key, None));
     }
 
@@ -104,15 +105,15 @@ impl Batch {
 
 /// What the engine lost, as far as it can know.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Loss {
+pub(crate) struct Loss {
     /// Batches that were durable once and are nowhere to be found.
-    pub(super) batches: u64,
+    pub(crate) batches: u64,
 }
 
 /// An open engine.
-pub(super) struct Engine {
+pub(crate) struct Engine {
     /// What was found missing when it was opened.
-    pub(super) loss: Loss,
+    pub(crate) loss: Loss,
     shared: Arc<Shared>,
     spiller: Option<JoinHandle<()>>,
 }
@@ -208,7 +209,7 @@ impl Failure {
 
 impl Engine {
     /// Opens or creates the engine in `dir`; `key` authenticates the journal.
-    pub(super) fn open(dir: &Path, key: [u8; 32]) -> Result<Self, EngineError> {
+    pub(crate) fn open(dir: &Path, key: [u8; 32]) -> Result<Self, EngineError> {
         let base = Base::open(&dir.join("sled"))?;
         let applied = base.sled()?.applied()?;
         let journal_dir = dir.join("journal");
@@ -249,7 +250,7 @@ impl Engine {
     }
 
     /// The value of a key.
-    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
+    pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
         let (active, frozen) = self.shared.memories();
         if let Some(known) = active.get(key).or_else(|| frozen.and_then(|frozen| frozen.get(key))) {
             return Ok(known);
@@ -258,7 +259,7 @@ impl Engine {
     }
 
     /// Entries from `start` (inclusive) to `end` (exclusive), in order of keys or backwards. Ends after an error.
-    pub(super) fn scan(&self, start: &[u8], end: &[u8], backwards: bool) -> Scan {
+    pub(crate) fn scan(&self, start: &[u8], end: &[u8], backwards: bool) -> Scan {
         let (active, frozen) = self.shared.memories();
         let cursor = |memory: &Arc<Memory>| memory.cursor(start, end, backwards).peekable();
         // Memory is taken hold of before sled: what moves on meanwhile is then seen twice, never missed.
@@ -272,7 +273,7 @@ impl Engine {
     }
 
     /// Applies all of the batch or nothing. Visible at once, durable after the next [`Engine::flush`].
-    pub(super) fn apply(&self, batch: &Batch) -> Result<(), EngineError> {
+    pub(crate) fn apply(&self, batch: &Batch) -> Result<(), EngineError> {
         if batch.is_empty() {
             return Ok(());
         }
@@ -296,14 +297,14 @@ impl Engine {
     }
 
     /// Makes everything applied so far durable.
-    pub(super) fn flush(&self) -> Result<(), EngineError> {
+    pub(crate) fn flush(&self) -> Result<(), EngineError> {
         self.shared.journal.flush()?;
         self.shared.try_again();
         Ok(())
     }
 
     /// Brings everything into sled, and makes it durable there.
-    pub(super) fn settle(&self) -> Result<(), EngineError> {
+    pub(crate) fn settle(&self) -> Result<(), EngineError> {
         self.flush()?;
         let mut layers = self.shared.layers();
         while layers.freeze() || layers.frozen.is_some() {
@@ -331,7 +332,7 @@ impl Drop for Engine {
     fn drop(&mut self) {
         // Who wants to know whether this succeeds calls it before.
         if let Err(error) = self.flush() {
-            tracing::error!(?error, "the store could not be flushed while closing");
+            tracing::error!(?error, "the journal could not be flushed while closing");
         }
         self.shared.layers().closing = true;
         self.shared.changed.notify_all();
@@ -436,7 +437,7 @@ impl Shared {
     /// Leaves a mark when `result` is damage, so that the next start repairs.
     fn noting_damage<T>(&self, result: Result<T, EngineError>) -> Result<T, EngineError> {
         if let Err(EngineError::Damaged(what)) = &result {
-            tracing::error!(%what, "the store is damaged");
+            tracing::error!(%what, "the database is damaged");
             if let Err(error) = fs::write(damage_mark(&self.dir), what) {
                 tracing::warn!(%error, "the mark of damage could not be written");
             }
@@ -467,7 +468,7 @@ pub(super) fn rebuild(
 }
 
 /// The file whose presence tells that the engine in `dir` was found damaged while in use.
-pub(super) fn damage_mark(dir: &Path) -> PathBuf {
+pub(crate) fn damage_mark(dir: &Path) -> PathBuf {
     dir.join("damaged")
 }
 
@@ -486,7 +487,7 @@ fn keep_aside(journal: &Path) -> Result<(), EngineError> {
 }
 
 /// A walk over all layers in order; the newest layer's word on a key counts.
-pub(super) struct Scan {
+pub(crate) struct Scan {
     active: std::iter::Peekable<memory::Cursor>,
     frozen: Option<std::iter::Peekable<memory::Cursor>>,
     sled: std::iter::Peekable<sled::Scan>,

@@ -53,7 +53,7 @@ impl Drop for SnapshotAtClose {
         }
         if let Err(error) = Sled::open(&self.dir) {
             // Nothing is lost by that; the next start takes longer, or repairs what is damaged.
-            tracing::warn!(?error, "the store could not be given a snapshot while closing");
+            tracing::warn!(?error, "the database could not be given a snapshot while closing");
         }
     }
 }
@@ -165,8 +165,8 @@ impl Sled {
 }
 
 /// Opens, waiting for an earlier user in this process to let go: sled's threads keep its file, and with it the
-/// lock, for some moments after the database was closed. Other processes are kept out by the store's own lock.
-pub(crate) fn open_unlocked(config: &::sled::Config) -> Result<::sled::Db, ::sled::Error> {
+/// lock, for some moments after the database was closed. Other processes are kept out by the lock of whoever uses the engine.
+fn open_unlocked(config: &::sled::Config) -> Result<::sled::Db, ::sled::Error> {
     let begun = Instant::now();
     loop {
         match config.open() {

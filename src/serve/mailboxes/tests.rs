@@ -1,10 +1,15 @@
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt as _, time::Duration};
 
 use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
-use crate::transport::websocket::protocol::RefusalKind;
+#[cfg(debug_assertions)]
+use crate::store::DiskFault;
+use crate::{
+    store::engine::{MAX_VALUE, damage_mark},
+    transport::websocket::protocol::RefusalKind,
+};
 
 fn who(n: u8) -> Fingerprint {
     // Both lengths of fingerprints live side by side.
@@ -29,6 +34,19 @@ fn everything(mailboxes: &Mailboxes, owner: u8, now: Timestamp) -> Vec<(u64, Byt
 
 fn open(folder: &Path, limits: &StorageLimits) -> Mailboxes {
     Mailboxes::open(folder, limits.clone()).unwrap()
+}
+
+/// Puts one frame; its id.
+fn store(mailboxes: &mut Mailboxes, put: Put) -> u64 {
+    *mailboxes.commit(&[put], &[], at(0)).unwrap()[0].as_ref().unwrap()
+}
+
+/// Why mailboxes do not open.
+fn refused(folder: &Path) -> StorageError {
+    match Mailboxes::open(folder, StorageLimits::default()) {
+        Ok(_) => panic!("they open"),
+        Err(error) => error,
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -130,14 +148,99 @@ fn ids_rise_also_over_a_restart_of_an_emptied_mailbox() {
     let dir = tempfile::tempdir().unwrap();
     let limits = StorageLimits::default();
     let mut last = 0;
-    for _ in 0..3 {
+    for settled in [false, true, false, true, false] {
         let mut mailboxes = open(dir.path(), &limits);
-        let id = *mailboxes.commit(&[put(1, 2, b"x")], &[], at(0)).unwrap()[0].as_ref().unwrap();
+        let id = store(&mut mailboxes, put(1, 2, b"x"));
         assert!(id > last, "{id} after {last}");
         last = id;
         mailboxes.commit(&[], &[(who(1), id)], at(0)).unwrap();
         assert_eq!(mailboxes.total(), Amount::default());
+        if settled {
+            mailboxes.engine.settle().unwrap();
+        }
     }
+}
+
+#[test]
+fn a_frame_of_several_pieces_is_whole_and_goes_as_a_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let limits = StorageLimits::default();
+    let mut mailboxes = open(dir.path(), &limits);
+    let sizes = [1, MAX_VALUE - 1, MAX_VALUE, MAX_VALUE + 1, 40 * MAX_VALUE + 7];
+    let frames: Vec<Vec<u8>> = sizes.iter().map(|size| (0..*size).map(|n| (n % 251) as u8).collect()).collect();
+    let puts: Vec<Put> = frames.iter().map(|frame| put(1, 2, frame)).collect();
+    let answers = mailboxes.commit(&puts, &[], at(0)).unwrap();
+    let places: Vec<Place> = answers.into_iter().map(|id| (who(1), id.unwrap())).collect();
+    mailboxes.engine.settle().unwrap();
+    drop(mailboxes);
+    let mut mailboxes = open(dir.path(), &limits);
+    let found: Vec<Bytes> = everything(&mailboxes, 1, at(0)).into_iter().map(|(_, frame)| frame).collect();
+    assert_eq!(found, frames);
+    mailboxes.commit(&[], &places, at(0)).unwrap();
+    for table in [Table::Entries, Table::Pieces] {
+        let (start, end) = table.range();
+        assert_eq!(mailboxes.engine.scan(&start, &end, false).count(), 0, "{table:?}");
+    }
+}
+
+#[test]
+fn a_group_larger_than_memory_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let limits = StorageLimits::default();
+    let mut mailboxes = open(dir.path(), &limits);
+    mailboxes.claim(who(1), at(0)).unwrap();
+    // What the keeper gathers at most: 16 MiB, and one frame more.
+    let puts: Vec<Put> = [16 << 20, (16 << 20) - 1, 1].map(|size| put(1, 2, &vec![size as u8; size])).into();
+    assert!(mailboxes.commit(&puts, &[], at(0)).unwrap().iter().all(Result::is_ok));
+    drop(mailboxes);
+    let mailboxes = open(dir.path(), &limits);
+    let frames = everything(&mailboxes, 1, at(0));
+    assert!(frames.iter().map(|(_, frame)| frame).eq(puts.iter().map(|put| &put.frame)));
+}
+
+#[cfg(debug_assertions)]
+#[test]
+fn what_a_disk_does_not_write_is_refused_and_all_goes_on_when_it_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let limits = StorageLimits::default();
+    let mut mailboxes = open(dir.path(), &limits);
+    let first = store(&mut mailboxes, put(1, 2, b"first"));
+    DiskFault::Write.strike(dir.path());
+    for _ in 0..3 {
+        let failed = mailboxes.commit(&[put(1, 2, b"refused"), put(3, 2, b"refused")], &[], at(0));
+        assert!(matches!(failed, Err(StorageError::Io(_))), "{failed:?}");
+        assert_eq!(mailboxes.total(), Amount { messages: 1, bytes: 5 });
+        assert_eq!(everything(&mailboxes, 1, at(0)).len(), 1);
+    }
+    // What was taken is gone all the same.
+    mailboxes.commit(&[], &[(who(1), first)], at(0)).unwrap_err();
+    assert_eq!(mailboxes.total(), Amount::default());
+    DiskFault::heal(dir.path());
+    let id = store(&mut mailboxes, put(1, 2, b"last"));
+    assert!(id > first);
+    drop(mailboxes);
+    let mailboxes = open(dir.path(), &limits);
+    assert_eq!(everything(&mailboxes, 1, at(0)), [(id, Bytes::from("last"))]);
+    assert_eq!(mailboxes.total(), Amount { messages: 1, bytes: 4 });
+}
+
+#[cfg(debug_assertions)]
+#[test]
+fn after_a_failed_sync_all_is_refused_until_they_are_opened_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let limits = StorageLimits::default();
+    let mut mailboxes = open(dir.path(), &limits);
+    let id = store(&mut mailboxes, put(1, 2, b"first"));
+    DiskFault::Sync.strike(dir.path());
+    mailboxes.commit(&[put(1, 2, b"refused")], &[], at(0)).unwrap_err();
+    DiskFault::heal(dir.path());
+    let error = mailboxes.commit(&[put(1, 2, b"refused")], &[], at(0)).unwrap_err();
+    assert!(error.to_string().contains("restart"), "{error}");
+    assert_eq!(everything(&mailboxes, 1, at(0)), [(id, Bytes::from("first"))]);
+    drop(mailboxes);
+    let mut mailboxes = open(dir.path(), &limits);
+    assert_eq!(everything(&mailboxes, 1, at(0)), [(id, Bytes::from("first"))]);
+    assert!(store(&mut mailboxes, put(1, 2, b"second")) > id);
 }
 
 #[test]
@@ -191,41 +294,77 @@ fn a_claimed_mailbox_stays_claimed_and_is_forgotten_after_half_a_year() {
 }
 
 #[test]
-fn a_half_written_snapshot_does_not_keep_it_closed_and_another_layout_is_refused() {
-    let dir = tempfile::tempdir().unwrap();
-    let limits = StorageLimits::default();
-    let mut mailboxes = open(dir.path(), &limits);
-    mailboxes.commit(&[put(1, 2, b"kept")], &[], at(0)).unwrap();
-    drop(mailboxes);
-    let half = dir.path().join("mailboxes").join("snap.00000000deadbeef.generating");
-    std::fs::write(&half, b"half").unwrap();
-    let mailboxes = open(dir.path(), &limits);
-    assert!(!half.exists());
-    assert_eq!(everything(&mailboxes, 1, at(0))[0].1, "kept");
-    mailboxes.db.open_tree("meta").unwrap().insert("schema", b"9").unwrap();
-    drop(mailboxes);
-    match Mailboxes::open(dir.path(), limits) {
-        Err(StorageError::Schema(found)) => assert_eq!(found, "9"),
-        other => panic!("{other:?}"),
+fn another_layout_is_refused_and_left_as_it_is() {
+    for (name, layout) in [("mailboxes", 1), ("mailboxes-3", 3)] {
+        let dir = tempfile::tempdir().unwrap();
+        let other = dir.path().join(name);
+        fs::create_dir(&other).unwrap();
+        fs::write(other.join("db"), b"of another version").unwrap();
+        let error = refused(dir.path());
+        assert!(matches!(&error, StorageError::Layout { path, found } if *path == other && *found == layout));
+        assert!(error.to_string().contains("move it away"), "{error}");
+        assert_eq!(fs::read(other.join("db")).unwrap(), b"of another version");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is made beside it");
+        fs::rename(other, dir.path().join("away")).unwrap();
+        open(dir.path(), &StorageLimits::default());
     }
 }
 
 #[test]
+fn damage_is_told_and_left_as_it_is() {
+    type Damage = fn(&Path);
+    let limits = StorageLimits::default();
+    let damage: [(&str, Damage); 4] = [
+        ("key is missing", |dir| fs::remove_file(dir.join("key")).unwrap()),
+        ("key", |dir| flip(&dir.join("key"))),
+        ("written last", |dir| flip(&dir.join("sled/db"))),
+        ("met in use", |dir| fs::write(damage_mark(dir), b"met in use").unwrap()),
+    ];
+    for (word, damage) in damage {
+        let dir = tempfile::tempdir().unwrap();
+        let mut mailboxes = open(dir.path(), &limits);
+        for _ in 0..20 {
+            store(&mut mailboxes, put(1, 2, &[7; 50_000]));
+        }
+        mailboxes.engine.settle().unwrap();
+        drop(mailboxes);
+        let folder = dir.path().join("mailboxes-2");
+        damage(&folder);
+        let before = fs::read(folder.join("sled/db")).unwrap();
+        let told = refused(dir.path()).to_string();
+        assert!(told.contains(word) && told.contains("move their folder (mailboxes-2) away"), "{told}");
+        assert!(fs::read(folder.join("sled/db")).unwrap() == before, "{word}");
+        fs::rename(folder, dir.path().join("away")).unwrap();
+        assert_eq!(open(dir.path(), &limits).total(), Amount::default());
+    }
+}
+
+/// Flips a bit in the first half of a file.
+fn flip(file: &Path) {
+    let mut bytes = fs::read(file).unwrap();
+    let at = bytes.len() / 4;
+    bytes[at] ^= 0x10;
+    fs::write(file, bytes).unwrap();
+}
+
+#[test]
 fn the_folder_is_private_and_names_no_sender() {
-    use std::os::unix::fs::PermissionsExt;
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("relay");
     let mut mailboxes = open(&folder, &StorageLimits::default());
-    mailboxes.commit(&[put(1, 2, b"frame")], &[], at(0)).unwrap();
+    store(&mut mailboxes, put(1, 2, b"frame"));
+    mailboxes.engine.settle().unwrap();
     drop(mailboxes);
-    assert_eq!(std::fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
-    let holds = |needle: &[u8]| {
-        let files = std::fs::read_dir(folder.join("mailboxes")).unwrap();
-        files
-            .map(|file| file.unwrap().path())
-            .filter(|path| path.is_file())
-            .any(|path| std::fs::read(path).unwrap().windows(needle.len()).any(|window| window == needle))
-    };
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let inner = folder.join("mailboxes-2");
+    assert_eq!([mode(&folder), mode(&inner), mode(&inner.join("key"))], [0o700, 0o700, 0o600]);
+    let all: Vec<Vec<u8>> = ["journal", "sled"]
+        .iter()
+        .flat_map(|part| fs::read_dir(inner.join(part)).unwrap().map(|file| file.unwrap().path()))
+        .filter(|path| path.is_file())
+        .map(|path| fs::read(path).unwrap())
+        .collect();
+    let holds = |needle: &[u8]| all.iter().any(|bytes| bytes.windows(needle.len()).any(|window| window == needle));
     assert!(holds(b"frame"), "the search finds what is there");
     assert!(!holds(who(2).as_bytes()));
 }
