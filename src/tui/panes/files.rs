@@ -16,8 +16,10 @@ use crate::{
 
 /// Columns and rows of the window.
 const SIZE: (u16, u16) = (110, 22);
-/// Columns of a peer's name.
+/// Columns of a peer's name, at most.
 const PEER: usize = 12;
+/// With fewer columns for name and size the size is left out: the name says more.
+const NAME_AND_SIZE: usize = 24;
 
 /// Draws the list.
 pub(super) fn draw(model: &Model, selected: Option<&FileKey>, frame: &mut Frame<'_>, area: Rect) {
@@ -55,9 +57,10 @@ pub(super) fn draw(model: &Model, selected: Option<&FileKey>, frame: &mut Frame<
 /// Way, peer, name and size, then how it stands.
 fn line(model: &Model, shown: &Transfer, width: usize) -> Line<'static> {
     let way = if shown.incoming { glyph(model, "←", "<") } else { glyph(model, "→", ">") };
-    let peer = padded(&text::truncate_end(&model.name_of(&shown.peer), PEER, model.ascii), PEER);
-    let room = width.saturating_sub(PEER + 3) / 2;
-    let size = format!(" ({})", size_text(shown.size));
+    let peer_width = PEER.min(width / 5);
+    let peer = padded(&text::truncate_end(&model.name_of(&shown.peer), peer_width, model.ascii), peer_width);
+    let room = width.saturating_sub(peer_width + 4) / 2;
+    let size = if room < NAME_AND_SIZE { String::new() } else { format!(" ({})", size_text(shown.size)) };
     // The end of a name says what kind of file it is.
     let short = text::truncate_middle(shown.name.as_str(), room.saturating_sub(text::width(&size)), model.ascii);
     let name = padded(&format!("{short}{size}"), room);

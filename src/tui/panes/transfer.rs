@@ -12,6 +12,8 @@ use crate::{
 
 /// Columns of the bar.
 const BAR: u64 = 12;
+/// With fewer columns there is no bar, but the words.
+const BAR_AND_WORDS: usize = 28;
 
 /// The line for a transfer.
 pub(crate) fn line(transfer: &Transfer, room: usize, theme: &Theme, ascii: bool) -> Line<'static> {
@@ -20,7 +22,7 @@ pub(crate) fn line(transfer: &Transfer, room: usize, theme: &Theme, ascii: bool)
     let moving =
         matches!(transfer.state, TransferState::Running | TransferState::Paused { .. } | TransferState::Verifying);
     let mut spans = Vec::new();
-    if moving {
+    if moving && room >= BAR_AND_WORDS {
         let full = usize::try_from(percent * BAR / 100).unwrap_or(0);
         let (done, rest) = if ascii { ("#", ".") } else { ("█", "░") };
         let empty = usize::try_from(BAR).unwrap_or(0).saturating_sub(full);

@@ -3,7 +3,7 @@
 use crate::{
     node::{Command, Event},
     tui::{
-        model::{Anchor, WINDOW_MESSAGES},
+        model::{Anchor, Motion, WINDOW_MESSAGES},
         testing::{FakeNode, Harness, conversation, id, message},
         update::Msg,
     },
@@ -49,6 +49,30 @@ fn paging_up_and_down_passes_every_message() {
         screen.press("PageUp");
     }
     assert_eq!(seen.len(), 700, "some messages were never shown");
+}
+
+/// Messages come while the user goes on: what is not here yet when a key is pressed must not end the way.
+#[test]
+fn a_motion_goes_on_when_older_messages_have_come() {
+    let (mut at_once, mut in_steps) = (long(2_000), long(2_000));
+    at_once.model.view_mut().unwrap().motion = Motion { half_screens: -40, ..Motion::default() };
+    at_once.feed(Msg::Tick);
+    for _ in 0..20 {
+        in_steps.press("PageUp");
+    }
+    // A line more or less: the day above the oldest message in memory goes when an older one of the same day comes.
+    let middle = in_steps
+        .screen()
+        .lines()
+        .find_map(|line| line.split(" and more").next()?.split("number ").nth(1)?.parse().ok());
+    let middle: u64 = middle.unwrap();
+    assert!(middle < 1_900, "{middle}: far away from what is in memory at first");
+    at_once.sees(&format!("number {} ", middle + 2));
+    assert_eq!(at_once.model.view().unwrap().motion, Motion::default());
+    at_once.model.view_mut().unwrap().motion = Motion { half_screens: -10_000, ..Motion::default() };
+    at_once.feed(Msg::Tick);
+    at_once.press("g g").sees("number 1 ");
+    assert_eq!(at_once.model.view().unwrap().motion, Motion::default(), "nothing is owed at the beginning");
 }
 
 #[test]

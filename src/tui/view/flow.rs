@@ -134,7 +134,15 @@ impl Flow<'_> {
             }
         }
         self.hold(index, line);
+        self.view.motion.lines = self.owed(lines, left);
         true
+    }
+
+    /// Lines of a motion that came to the edge of what is in memory: they are made up when more is here.
+    fn owed(&self, lines: i64, left: u64) -> i64 {
+        let side = if lines < 0 { Side::Older } else { Side::Newer };
+        let more = !self.view.refused && !self.view.window.complete(side);
+        if more { lines.signum() * i64::try_from(left).unwrap_or(0) } else { 0 }
     }
 
     fn hold(&mut self, index: usize, line: usize) {
