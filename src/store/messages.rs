@@ -339,17 +339,12 @@ impl Store {
             self.put_attempt(&mut batch, id, attempt)?;
         }
         if let Some((state, retries)) = &progress.state
-            && !self.would_go_back(progress.position, state)?
+            && self.put_progress(&mut batch, progress.position, state, *retries)?
+            && !progress.done
+            && let Some(entry) = self.outbox_entry(id)?
         {
-            // A message of ours came by no path.
-            let standing = Standing::new(state, &[], *retries)?;
-            self.put_standing(&mut batch, progress.position, &standing)?;
-            if !progress.done
-                && let Some(entry) = self.outbox_entry(id)?
-            {
-                let entry = OutboxEntry { state: state.clone(), retries: *retries, ..entry };
-                self.put_outbox_facts(&mut batch, &entry, entry.size)?;
-            }
+            let entry = OutboxEntry { state: state.clone(), retries: *retries, ..entry };
+            self.put_outbox_facts(&mut batch, &entry, entry.size)?;
         }
         if progress.done {
             self.drop_envelope(&mut batch, id)?;
@@ -357,16 +352,33 @@ impl Store {
         Ok(self.vault.engine.apply(&batch)?)
     }
 
-    /// Whether the message at `position` has a state of a higher rank than `state`. A message of which nothing is noted, or
-    /// nothing that can be read, has not: it was queued, or its state is written anew.
-    fn would_go_back(&self, position: u64, state: &MessageState) -> Result<bool, StoreError> {
-        match self.standing(&Table::Messages.key(&[&position.to_be_bytes()])) {
-            Ok(known) => {
-                Ok(known.and_then(|known| known.state().ok()).is_some_and(|known| state.rank() < known.rank()))
-            }
-            Err(ReadError::Value) => Ok(false),
-            Err(ReadError::Engine(error)) => Err(error.into()),
+    /// Notes the state of the message of ours at `position`, and whether it was: one of a lower rank than the noted one is not.
+    /// Where nothing is noted the message was queued; what cannot be read is written anew.
+    fn put_progress(
+        &self,
+        batch: &mut Batch,
+        position: u64,
+        state: &MessageState,
+        retries: u32,
+    ) -> Result<bool, StoreError> {
+        let noted = match self.standing(&Table::Messages.key(&[&position.to_be_bytes()])) {
+            Err(ReadError::Engine(error)) => return Err(error.into()),
+            noted => noted,
+        };
+        if let Ok(Some(noted)) = &noted
+            && noted.state().is_ok_and(|noted| state.rank() < noted.rank())
+        {
+            return Ok(false);
         }
+        // A message of ours came by no path.
+        let standing = Standing::new(state, &[], retries)?;
+        if let Ok(None) = noted {
+            let key = Table::Standing.key(&[&position.to_be_bytes()]);
+            self.vault.put(batch, key, &encode("a state", &standing)?)?;
+        } else {
+            self.put_standing(batch, position, &standing)?;
+        }
+        Ok(true)
     }
 
     fn put_standing(&self, batch: &mut Batch, position: u64, standing: &Standing) -> Result<(), StoreError> {

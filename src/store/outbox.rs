@@ -45,9 +45,9 @@ impl Store {
         bound("an envelope", envelope.len(), limits::ENVELOPE_BYTES)?;
         bound("the facts of an envelope", entry.facts.len(), FACTS_MAX)?;
         let name = id_key(&self.vault.keys, &entry.envelope_id);
-        self.vault.put(batch, Table::Envelopes.key(&[&name]), envelope)?;
+        self.vault.put_new(batch, Table::Envelopes.key(&[&name]), envelope)?;
         let stored = StoredOutbox::of(entry, envelope.len() as u64)?;
-        self.vault.put(batch, Table::Outbox.key(&[&name]), &encode("an outbox entry", &stored)?)
+        self.vault.put_new(batch, Table::Outbox.key(&[&name]), &encode("an outbox entry", &stored)?)
     }
 
     pub(super) fn put_outbox(&self, batch: &mut Batch, entry: &OutboxEntry, envelope: &[u8]) -> Result<(), StoreError> {

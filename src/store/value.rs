@@ -62,17 +62,32 @@ impl Vault {
 
     /// Sets a value that is new, or that is short and replaces a short one.
     pub(super) fn put(&self, batch: &mut Batch, key: Vec<u8>, plain: &[u8]) -> Result<(), StoreError> {
+        self.seal_into(batch, Batch::put, key, plain)
+    }
+
+    /// Sets a value of a key that has none ([`Batch::put_new`]).
+    pub(super) fn put_new(&self, batch: &mut Batch, key: Vec<u8>, plain: &[u8]) -> Result<(), StoreError> {
+        self.seal_into(batch, Batch::put_new, key, plain)
+    }
+
+    fn seal_into(
+        &self,
+        batch: &mut Batch,
+        put: fn(&mut Batch, Vec<u8>, Vec<u8>),
+        key: Vec<u8>,
+        plain: &[u8],
+    ) -> Result<(), StoreError> {
         let sealed = self.keys.seal(&key, plain).map_err(|NotAuthentic| StoreError::Encode("a value"))?;
         if sealed.len() < MAX_VALUE {
-            batch.put(key, [&[WHOLE], sealed.as_slice()].concat());
+            put(batch, key, [&[WHOLE], sealed.as_slice()].concat());
             return Ok(());
         }
         let chunks = sealed.chunks(MAX_VALUE);
         let count = u32::try_from(chunks.len()).map_err(|_| StoreError::Encode("a value"))?;
         for (number, chunk) in (0u32..).zip(chunks) {
-            batch.put(chunk_key(&key, number), chunk.to_vec());
+            put(batch, chunk_key(&key, number), chunk.to_vec());
         }
-        batch.put(key, [&[SPLIT][..], &count.to_be_bytes()].concat());
+        put(batch, key, [&[SPLIT][..], &count.to_be_bytes()].concat());
         Ok(())
     }
 

@@ -92,9 +92,9 @@ impl Entry {
     /// Adds the frame, which is new.
     pub(super) fn put(&self, batch: &mut Batch, place: &Place, frame: &[u8]) {
         for (number, piece) in self.pieces().zip(frame.chunks(MAX_VALUE)) {
-            batch.put(piece_key(place, number), piece.to_vec());
+            batch.put_new(piece_key(place, number), piece.to_vec());
         }
-        batch.put(entry_key(place), self.encode());
+        batch.put_new(entry_key(place), self.encode());
     }
 
     /// Removes the frame.

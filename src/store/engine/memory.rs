@@ -6,7 +6,10 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use super::{Batch, Bytes};
+use super::{
+    Bytes,
+    batch::{Batch, Change},
+};
 
 /// What an entry costs beside its bytes, roughly.
 const ENTRY_COST: usize = 96;
@@ -16,8 +19,15 @@ const FETCH: usize = 64;
 /// A key and its value; none stands for removed.
 pub(super) type Entry = (Box<[u8]>, Option<Arc<[u8]>>);
 
-/// Values by key; none stands for removed.
-type Entries = BTreeMap<Box<[u8]>, Option<Arc<[u8]>>>;
+type Entries = BTreeMap<Box<[u8]>, Held>;
+
+/// What is held of a key.
+struct Held {
+    /// None stands for removed.
+    value: Option<Arc<[u8]>>,
+    /// No older layer knows the key: when it is removed, nothing of it needs to be held.
+    only_here: bool,
+}
 
 /// Ordered entries that can be read while they are added to.
 #[derive(Default)]
@@ -30,9 +40,17 @@ impl Memory {
     pub(super) fn apply(&self, batch: &Batch) -> usize {
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
         let mut cost = 0;
-        for (key, value) in batch.ops() {
+        for (key, change) in batch.changes() {
+            let value = change.value();
             cost += key.len() + value.map_or(0, <[u8]>::len) + ENTRY_COST;
-            entries.insert(key.into(), value.map(Arc::from));
+            let held = entries.get(key);
+            // What was removed here may still be in an older layer.
+            let only_here = held.map_or(matches!(change, Change::PutNew(_)), |held| held.only_here);
+            if only_here && value.is_none() {
+                entries.remove(key);
+            } else {
+                entries.insert(key.into(), Held { value: value.map(Arc::from), only_here });
+            }
         }
         cost
     }
@@ -40,13 +58,13 @@ impl Memory {
     /// The value of a key: none when it is not known here, `Some(None)` when it was removed.
     pub(super) fn get(&self, key: &[u8]) -> Option<Option<Bytes>> {
         let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
-        entries.get(key).map(|value| value.clone().map(Bytes::Memory))
+        entries.get(key).map(|held| held.value.clone().map(Bytes::Memory))
     }
 
     /// Runs `work` on every entry in order, until it fails.
     pub(super) fn try_each<E>(&self, mut work: impl FnMut(&[u8], Option<&[u8]>) -> Result<(), E>) -> Result<(), E> {
         let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
-        entries.iter().try_for_each(|(key, value)| work(key, value.as_deref()))
+        entries.iter().try_for_each(|(key, held)| work(key, held.value.as_deref()))
     }
 
     /// A walk from `start` (inclusive) to `end` (exclusive), or backwards.
@@ -76,7 +94,7 @@ impl Cursor {
     fn fetch(&mut self) {
         let entries = self.of.entries.read().unwrap_or_else(PoisonError::into_inner);
         let range = entries.range::<[u8], _>((as_slice(&self.start), as_slice(&self.end)));
-        let entries_in_range = range.map(|(key, value)| (key.clone(), value.clone()));
+        let entries_in_range = range.map(|(key, held)| (key.clone(), held.value.clone()));
         if self.backwards {
             self.fetched.extend(entries_in_range.rev().take(FETCH));
         } else {

@@ -8,6 +8,7 @@
 //! write, spares sled what is soon overwritten or removed, and holds what sled could lose.
 
 mod base;
+mod batch;
 mod journal;
 mod memory;
 mod salvage;
@@ -21,6 +22,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub(crate) use self::batch::Batch;
 pub(super) use self::salvage::Salvage;
 use self::{base::Base, journal::Journal, memory::Memory, sled::Sled};
 use super::{crash::CrashPoint, error::StoreError, fault::DiskFault};
@@ -74,32 +76,6 @@ impl std::ops::Deref for Bytes {
             Self::Sled(bytes) => bytes,
             Self::Memory(bytes) => bytes,
         }
-    }
-}
-
-/// Changes that happen all or not at all.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Batch(Vec<(Vec<u8>, Option<Vec<u8>>)>);
-
-impl Batch {
-    /// Sets a value.
-    pub(crate) fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
-        self.0.push((key, Some(value)));
-    }
-
-    /// Removes a key, if it is there.
-    pub(crate) fn remove(&mut self, key: Vec<u8>) {
-        self.0.push((key, None));
-    }
-
-    /// The changes in the order they were made.
-    pub(super) fn ops(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
-        self.0.iter().map(|(key, value)| (key.as_slice(), value.as_deref()))
-    }
-
-    /// Whether nothing would change.
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 }
 
@@ -287,6 +263,8 @@ impl Engine {
             shared.changed.notify_all();
             layers = shared.changed.wait(layers).unwrap_or_else(PoisonError::into_inner);
         }
+        #[cfg(debug_assertions)]
+        shared.check_new(&layers, batch);
         layers.last = shared.journal.append(batch)?;
         CrashPoint::StoreWrite.pass();
         layers.active_bytes += layers.active.apply(batch);
@@ -374,6 +352,17 @@ impl Shared {
     fn memories(&self) -> (Arc<Memory>, Option<Arc<Memory>>) {
         let layers = self.layers();
         (Arc::clone(&layers.active), layers.frozen.as_ref().map(|(memory, _)| Arc::clone(memory)))
+    }
+
+    /// What is called new must be new: otherwise its removal would bring back what was there before.
+    #[cfg(debug_assertions)]
+    fn check_new(&self, layers: &Layers, batch: &Batch) {
+        for key in batch.new_keys() {
+            let frozen = || layers.frozen.as_ref().and_then(|(memory, _)| memory.get(key));
+            let known = layers.active.get(key).or_else(frozen);
+            let there = known.map_or_else(|| matches!(self.base.get(key), Ok(Some(_))), |value| value.is_some());
+            assert!(!there, "a key that is called new is there already");
+        }
     }
 
     /// The disk takes something: if it did not take what was to be brought into sled, that is tried again. Where sled has

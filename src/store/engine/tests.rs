@@ -49,6 +49,22 @@ fn batch(changes: &[(u8, Option<u8>)]) -> Batch {
     batch
 }
 
+/// The changes, which are carried out in the model as well; what is new there is called new.
+fn batch_on_model(changes: &[(u8, Option<u8>)], model: &mut BTreeMap<u8, Vec<u8>>) -> Batch {
+    let mut batch = Batch::default();
+    for (key, change) in changes {
+        match change {
+            Some(seed) if model.insert(*key, value(*seed)).is_none() => batch.put_new(vec![*key], value(*seed)),
+            Some(seed) => batch.put(vec![*key], value(*seed)),
+            None => {
+                model.remove(key);
+                batch.remove(vec![*key]);
+            }
+        }
+    }
+    batch
+}
+
 fn scan(engine: &Engine, from: u8, to: u8, backwards: bool) -> Vec<(Vec<u8>, Vec<u8>)> {
     let found = engine.scan(&[from], &[to.max(from)], backwards);
     found.map(|entry| entry.map(|(key, value)| (key.to_vec(), value.to_vec())).unwrap()).collect()
@@ -63,15 +79,7 @@ proptest! {
         let mut model: BTreeMap<u8, Vec<u8>> = BTreeMap::new();
         for step in steps {
             match step {
-                Step::Apply(changes) => {
-                    engine.apply(&batch(&changes)).unwrap();
-                    for (key, change) in changes {
-                        match change {
-                            Some(seed) => drop(model.insert(key, value(seed))),
-                            None => drop(model.remove(&key)),
-                        }
-                    }
-                }
+                Step::Apply(changes) => engine.apply(&batch_on_model(&changes, &mut model)).unwrap(),
                 Step::Flush => engine.flush().unwrap(),
                 Step::Settle => engine.settle().unwrap(),
                 Step::Reopen => {
@@ -146,6 +154,30 @@ fn more_than_memory_holds_goes_to_sled_by_itself_and_journals_are_retired() {
         *key == (number as u32).to_be_bytes() && value.len() == 5000 && value[0] == number as u8
     }));
     assert_eq!(engine.scan(&[0], &[1], true).count(), 6000);
+}
+
+#[test]
+fn what_is_new_and_removed_at_once_never_reaches_sled_and_what_is_older_does_not_come_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = Engine::open(dir.path(), KEY).unwrap();
+    let apply = |change: fn(&mut Batch)| {
+        let mut batch = Batch::default();
+        change(&mut batch);
+        engine.apply(&batch).unwrap();
+    };
+    apply(|batch| batch.put_new(vec![1], value(1)));
+    apply(|batch| batch.remove(vec![1]));
+    assert!(engine.shared.layers().active.get(&[1]).is_none(), "no trace of it");
+    apply(|batch| batch.put(vec![2], value(2)));
+    engine.settle().unwrap();
+    // It is in sled now: the removal must be held, also when the key is new again in between.
+    apply(|batch| batch.remove(vec![2]));
+    apply(|batch| batch.put_new(vec![2], value(3)));
+    apply(|batch| batch.remove(vec![2]));
+    assert!(engine.get(&[2]).unwrap().is_none());
+    engine.settle().unwrap();
+    assert!(engine.get(&[2]).unwrap().is_none());
+    assert_eq!(scan(&engine, 0, 9, false), []);
 }
 
 #[test]
