@@ -27,18 +27,21 @@ Exit codes:
   1  an error; the message says what to do next
   2  the command line cannot be understood
   3  accepted, queued or held, but not yet delivered; the node goes on with it
-  4  refused: by policy (a blocked peer, an unusable key), or because a queue is full
+  4  refused: by policy (a blocked peer, an unusable key), or a queue is full
 
-Without a running node (`skcomm daemon` or `skcomm-tui`) a command starts one for its own duration; what is not
-delivered by its end stays in the outbox and goes out with the next start.
+Without a running node (`skcomm daemon` or `skcomm-tui`) a command starts one
+for its own duration; what is not delivered by its end stays in the outbox and
+goes out with the next start.
 
-With --json every result is one JSON object a line on standard output, and every error one on standard error:
+With --json every result is one JSON object a line on standard output, and
+every error one on standard error:
   {\"error\":\"not_found\",\"message\":\"...\"}
 
 Environment:
   SKCOMM_HOME             the home folder, default ~/.skcomm
   SKCOMM_PASSPHRASE_FILE  like --passphrase-file
-  SKCOMM_LOG              what is logged to standard error, default warn (error, info, debug, skcomm_tui::node=debug)
+  SKCOMM_LOG              what is logged to standard error, default warn
+                          (error, info, debug, skcomm_tui::node=debug)
   NO_COLOR                no colours";
 
 /// One message, many paths: encrypted messages between people and agents, over every transport at hand.
