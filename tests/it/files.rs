@@ -223,6 +223,30 @@ async fn a_pause_holds_and_each_side_can_resume_its_own() {
     assert_eq!(std::fs::read(only_file(&pair.downloads())).unwrap(), bytes);
 }
 
+/// While the other end is away one word waits, whatever was said before it.
+#[tokio::test]
+async fn words_that_were_overtaken_are_not_said() {
+    let mut pair = Pair::over_tcp_and_folder().await;
+    save_transport(&pair.alice, "file", TransportConfig { enabled: false, ..folder(&pair.dir.path().join("shared")) });
+    pair.alice.stop().await;
+    pair.alice.restart();
+    configure(&mut pair.bob, FilesConfig { auto_accept_bytes: 1 << 30, ..FilesConfig::default() }).await;
+    let id = send(&pair.alice, "bob", &pair.file("a.bin", &noise(12 * MIB, 8))).await;
+    pause_midway(&pair.alice, id).await;
+    pair.bob.stop().await;
+    for _ in 0..20 {
+        pair.alice.call(Command::FileResume { transfer: id }).await;
+        pair.alice.call(Command::FilePause { transfer: id }).await;
+    }
+    pair.alice.call(Command::FileResume { transfer: id }).await;
+    pair.bob.restart();
+    pair.alice.call(Command::QueueRetry { envelope_id: None }).await;
+    let chunks = done(&pair.alice, id).await.chunks_out;
+    let Reply::Status(status) = pair.alice.call(Command::Status).await else { panic!() };
+    let sent = status.transports.iter().find(|health| health.transport.as_str() == "tcp").unwrap().sent;
+    assert!(sent < chunks + 20, "{sent} frames for {chunks} chunks");
+}
+
 #[tokio::test]
 async fn it_goes_on_after_restarts_of_both_sides_where_it_was() {
     let mut pair = Pair::over_tcp_and_folder().await;

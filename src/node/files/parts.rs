@@ -79,6 +79,10 @@ impl Core {
     fn submit_part(&mut self, key: Key, what: What, draft: Draft, sealed: Sealed) {
         let id = draft.envelope_id;
         let Some(live) = self.files.live.get_mut(&key) else { return };
+        // Overtaken by a later one while it was being sealed.
+        if matches!(what, What::Word(turn) if turn != live.record.turn_here) {
+            return;
+        }
         if let What::Chunk(index) = what {
             CrashPoint::ChunkSealed.pass();
             // It may have been paused or given up while the chunk was being sealed.
@@ -175,11 +179,23 @@ impl Core {
             move |core, written| {
                 if written.is_ok() {
                     CrashPoint::WordKept.pass();
+                    core.take_back_words(key);
                     let status = FileStatus { transfer, turn, word };
                     core.send_part(key, What::Word(turn), move || Ok(FileBody::Status(status)));
                 }
             },
         );
+    }
+
+    /// Takes back the words on a transfer that are on their way, because a later one overtakes them: however often the other
+    /// end asks, or the user changes their mind, one word at a time waits.
+    fn take_back_words(&mut self, key: Key) {
+        let is_word = |part: &Part| part.key == key && matches!(part.what, What::Word(_));
+        let words: Vec<EnvelopeId> =
+            self.files.parts.iter().filter(|(_, part)| is_word(part)).map(|(id, _)| *id).collect();
+        for envelope_id in words {
+            self.drive(Input::Cancel { envelope_id });
+        }
     }
 
     /// Takes back the chunks of a transfer that are on their way.
