@@ -17,6 +17,7 @@ mod header;
 mod history;
 mod key;
 mod layout;
+mod lock;
 mod messages;
 mod migrate;
 mod open;
@@ -33,7 +34,6 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-pub(crate) use self::file_size::outlive_file_size_limit;
 use self::{codec::StoredConversation, layout::ThreadKey, value::Vault};
 pub use self::{
     crash::CrashPoint,
@@ -47,6 +47,7 @@ pub use self::{
         Seen, Verification,
     },
 };
+pub(crate) use self::{file_size::outlive_file_size_limit, lock::lock_file};
 
 /// The store of one identity, open. Safe to share between threads; writers wait for each other, readers and
 /// searches do not wait.

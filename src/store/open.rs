@@ -4,9 +4,9 @@
 //! migrations make `engine-N+1` and then replace the header; a damaged folder is moved beside `DIR`.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError},
+    fs::{self, DirBuilder, File, Permissions},
     io,
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     sync::Mutex,
 };
@@ -17,6 +17,7 @@ use super::{
     header::{Found, Header, sync_dir},
     key::Keys,
     layout::{Table, position_of},
+    lock::lock_file,
     migrate::{SCHEMA, STEPS, Step, migrate},
     repair::salvage,
     value::{ReadError, Vault},
@@ -290,12 +291,6 @@ fn fits_data(vault: &Vault) -> Result<bool, StoreError> {
 }
 
 fn lock(dir: &Path) -> Result<File, StoreError> {
-    let path = dir.join("lock");
-    let io = |error: io::Error| StoreError::io("Locking the store", error);
-    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path).map_err(io)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::InUse(dir.to_owned())),
-        Err(TryLockError::Error(error)) => Err(io(error)),
-    }
+    let locked = lock_file(&dir.join("lock")).map_err(|error| StoreError::io("Locking the store", error))?;
+    locked.ok_or_else(|| StoreError::InUse(dir.to_owned()))
 }

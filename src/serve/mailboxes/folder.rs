@@ -5,16 +5,18 @@
 //! STORED on a disk that has just lost what was stored, with nobody the wiser. A crash damages nothing.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, File},
     io,
-    os::unix::fs::OpenOptionsExt as _,
     path::Path,
 };
 
 use super::StorageError;
 use crate::{
     home::{HomeError, create_private_dir, write_private},
-    store::engine::{Engine, damage_mark},
+    store::{
+        engine::{Engine, damage_mark},
+        lock_file,
+    },
 };
 
 /// The layout on the disk that this version reads and writes. The first kept everything in one sled database.
@@ -34,7 +36,8 @@ pub(super) fn open(folder: &Path) -> Result<Opened, StorageError> {
     refuse_other_layouts(folder)?;
     let dir = folder.join(format!("mailboxes-{LAYOUT}"));
     create_private_dir(&dir)?;
-    let lock = lock(&dir)?;
+    let path = dir.join("lock");
+    let lock = lock_file(&path).map_err(HomeError::io(&path))?.ok_or(StorageError::InUse)?;
     if let Ok(what) = fs::read(damage_mark(&dir)) {
         return Err(StorageError::Damaged(String::from_utf8_lossy(&what).into_owned()));
     }
@@ -66,17 +69,6 @@ fn refuse_other_layouts(folder: &Path) -> Result<(), StorageError> {
         }
     }
     Ok(())
-}
-
-fn lock(dir: &Path) -> Result<File, StorageError> {
-    let path = dir.join("lock");
-    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
-    let file = file.map_err(HomeError::io(&path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StorageError::InUse),
-        Err(TryLockError::Error(error)) => Err(HomeError::io(&path)(error).into()),
-    }
 }
 
 /// The relay's secret, made when the folder is new. Its hash stands behind it: with another secret the journal would look
