@@ -169,7 +169,11 @@ impl Core {
                 self.check_whole(key);
                 self.fill(key.0);
             }
-            Then::Answer => self.say(key, None),
+            // A question ends nothing here: whatever did was told when it happened, and is not told at each question again.
+            Then::Answer => {
+                self.say(key, None);
+                return self.show_transfer(&key);
+            }
             Then::CallBack => self.call_back(key),
             Then::End => {
                 self.call_back(key);
