@@ -12,7 +12,7 @@ use crate::{
 /// Most messages that one ack names.
 const ITEMS_MAX: usize = 200;
 /// Longest wait of an ack for others, while more messages are coming in.
-const GATHER: Duration = Duration::from_millis(10);
+const GATHER: Duration = Duration::from_millis(20);
 
 /// An authentic envelope that came in.
 #[derive(Clone)]

@@ -20,7 +20,7 @@ const BATCH_MAX: usize = 512;
 /// From so many writes in a batch on, the next one gathers for [`GATHER`]: a flush costs the same for one as for many.
 const BUSY: usize = 8;
 /// See [`BUSY`].
-const GATHER: Duration = Duration::from_millis(1);
+const GATHER: Duration = Duration::from_millis(2);
 
 /// What a write came to. Writes that shared a failed flush share its error.
 pub(super) type Written<T> = Result<T, Arc<StoreError>>;

@@ -32,7 +32,8 @@ pub(super) enum Found {
 
 impl Header {
     pub(super) fn new(schema: u16, generation: u32, keys: &Keys) -> Result<Self, StoreError> {
-        let check = keys.seal(&place(schema, generation), b"").map_err(|_| StoreError::Encode("the header"))?;
+        let at = place(schema, generation);
+        let check = keys.seal_after(b"", &at, b"").map_err(|_| StoreError::Encode("the header"))?;
         Ok(Self { schema, generation, check })
     }
 

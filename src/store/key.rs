@@ -1,13 +1,11 @@
 //! Keys: what seals values and hides names.
 
-use chacha20poly1305::{
-    Key, KeyInit, XChaCha20Poly1305, XNonce,
-    aead::{Aead, Payload},
-};
 use hkdf::Hkdf;
 use rand::Rng as _;
 use sha2::Sha256;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use super::cipher::{Cipher, Failed, NONCE, TAG};
 
 /// The secret that opens a store: 32 uniformly random bytes, unlocked by the identity. Wiped when dropped.
 #[derive(Zeroize, ZeroizeOnDrop)]
@@ -40,8 +38,6 @@ fn expand(from: &Hkdf<Sha256>, info: &[u8]) -> Zeroizing<[u8; 32]> {
     out
 }
 
-/// Bytes of an XChaCha20 nonce.
-const NONCE: usize = 24;
 /// First byte of every sealed value, so that another cipher can follow.
 const SEAL_VERSION: u8 = 1;
 
@@ -49,10 +45,16 @@ const SEAL_VERSION: u8 = 1;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct NotAuthentic;
 
+impl From<Failed> for NotAuthentic {
+    fn from(_: Failed) -> Self {
+        Self
+    }
+}
+
 /// The keys derived from the store key (HKDF-SHA256, RFC 5869): one seals values, one hides names,
 /// one authenticates the journal.
 pub(super) struct Keys {
-    seal: XChaCha20Poly1305,
+    seal: Cipher,
     names: Zeroizing<[u8; 32]>,
     journal: Zeroizing<[u8; 32]>,
 }
@@ -61,9 +63,8 @@ impl Keys {
     pub(super) fn derive(key: &StoreKey) -> Self {
         let derived = Hkdf::<Sha256>::new(Some(b"skcomm-tui store"), &key.0);
         let part = |info: &[u8]| expand(&derived, info);
-        let seal = part(b"values: XChaCha20-Poly1305");
         Self {
-            seal: XChaCha20Poly1305::new(Key::from_slice(seal.as_ref())),
+            seal: Cipher::new(part(b"values: XChaCha20-Poly1305")),
             names: part(b"names: BLAKE3"),
             journal: part(b"journal: BLAKE3"),
         }
@@ -74,27 +75,32 @@ impl Keys {
         *self.journal
     }
 
-    /// Seals `plain` for the place `at`: it opens nowhere else.
-    pub(super) fn seal(&self, at: &[u8], plain: &[u8]) -> Result<Vec<u8>, NotAuthentic> {
+    /// Seals `plain` for the place `at`: it opens nowhere else. The result begins with `lead`, which is not
+    /// sealed and not given to [`Keys::open`].
+    pub(super) fn seal_after(&self, lead: &[u8], at: &[u8], plain: &[u8]) -> Result<Vec<u8>, NotAuthentic> {
         let mut nonce = [0u8; NONCE];
         rand::rng().fill_bytes(&mut nonce);
-        let sealed =
-            self.seal.encrypt(XNonce::from_slice(&nonce), Payload { msg: plain, aad: at }).map_err(|_| NotAuthentic)?;
-        let mut out = Vec::with_capacity(sealed.len() + 1 + NONCE);
+        let mut out = Vec::with_capacity(lead.len() + 1 + NONCE + plain.len() + TAG);
+        out.extend_from_slice(lead);
         out.push(SEAL_VERSION);
         out.extend_from_slice(&nonce);
-        out.extend_from_slice(&sealed);
+        let start = out.len();
+        out.extend_from_slice(plain);
+        let tag = self.seal.seal(&nonce, at, out.get_mut(start..).unwrap_or_default())?;
+        out.extend_from_slice(&tag);
         Ok(out)
     }
 
     /// Opens what was sealed for the place `at`.
     pub(super) fn open(&self, at: &[u8], sealed: &[u8]) -> Result<Vec<u8>, NotAuthentic> {
         let (version, rest) = sealed.split_first().ok_or(NotAuthentic)?;
-        if *version != SEAL_VERSION || rest.len() < NONCE {
+        let (nonce, sealed) = rest.split_first_chunk::<NONCE>().ok_or(NotAuthentic)?;
+        if *version != SEAL_VERSION {
             return Err(NotAuthentic);
         }
-        let (nonce, sealed) = rest.split_at(NONCE);
-        self.seal.decrypt(XNonce::from_slice(nonce), Payload { msg: sealed, aad: at }).map_err(|_| NotAuthentic)
+        let mut opened = sealed.to_vec();
+        self.seal.open(nonce, at, &mut opened)?;
+        Ok(opened)
     }
 
     /// A name that can be looked up but not read: 16 bytes of a keyed hash over `purpose` and the parts.

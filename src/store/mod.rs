@@ -6,6 +6,7 @@
 //! [`Store::flush`] returns; a damaged store is put aside and reported, never wiped.
 
 mod blobs;
+mod cipher;
 mod codec;
 mod conversations;
 mod crash;

@@ -77,12 +77,13 @@ impl Vault {
         key: Vec<u8>,
         plain: &[u8],
     ) -> Result<(), StoreError> {
-        let sealed = self.keys.seal(&key, plain).map_err(|NotAuthentic| StoreError::Encode("a value"))?;
-        if sealed.len() < MAX_VALUE {
-            put(batch, key, [&[WHOLE], sealed.as_slice()].concat());
+        let stored =
+            self.keys.seal_after(&[WHOLE], &key, plain).map_err(|NotAuthentic| StoreError::Encode("a value"))?;
+        if stored.len() <= MAX_VALUE {
+            put(batch, key, stored);
             return Ok(());
         }
-        let chunks = sealed.chunks(MAX_VALUE);
+        let chunks = stored.get(1..).unwrap_or_default().chunks(MAX_VALUE);
         let count = u32::try_from(chunks.len()).map_err(|_| StoreError::Encode("a value"))?;
         for (number, chunk) in (0u32..).zip(chunks) {
             put(batch, chunk_key(&key, number), chunk.to_vec());

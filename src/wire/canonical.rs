@@ -60,29 +60,45 @@ fn write_value(out: &mut Vec<u8>, value: &Value) {
 /// RFC 8785 section 3.2.2.2.
 fn write_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
-    let mut plain = 0;
-    let bytes = text.as_bytes();
-    for (i, byte) in bytes.iter().enumerate() {
-        let short = match byte {
-            b'"' | b'\\' => *byte,
-            0x08 => b'b',
-            b'\t' => b't',
-            b'\n' => b'n',
-            0x0C => b'f',
-            b'\r' => b'r',
-            0x00..=0x1F => 0,
-            _ => continue,
-        };
-        out.extend_from_slice(&bytes[plain..i]);
-        plain = i + 1;
-        if short == 0 {
-            push_display(out, format_args!("\\u{byte:04x}"));
-        } else {
-            out.extend_from_slice(&[b'\\', short]);
+    let mut rest = text.as_bytes();
+    while let Some(at) = first_escaped(rest) {
+        let (plain, from) = rest.split_at(at);
+        out.extend_from_slice(plain);
+        if let Some((byte, after)) = from.split_first() {
+            write_escape(out, *byte);
+            rest = after;
         }
     }
-    out.extend_from_slice(&bytes[plain..]);
+    out.extend_from_slice(rest);
     out.push(b'"');
+}
+
+/// Bytes that are looked at together: most of an envelope is armor, in which an escape comes every 64 bytes.
+const BLOCK: usize = 16;
+
+/// Where the first byte is that cannot stand for itself.
+fn first_escaped(bytes: &[u8]) -> Option<usize> {
+    // No early end within a block: so the compiler makes few instructions of it.
+    let plain = |block: &&[u8]| !block.iter().fold(false, |any, byte| any | is_escaped(*byte));
+    let from = bytes.chunks_exact(BLOCK).take_while(plain).count() * BLOCK;
+    bytes.iter().skip(from).position(|byte| is_escaped(*byte)).map(|at| from + at)
+}
+
+fn is_escaped(byte: u8) -> bool {
+    byte < 0x20 || byte == b'"' || byte == b'\\'
+}
+
+fn write_escape(out: &mut Vec<u8>, byte: u8) {
+    let short = match byte {
+        b'"' | b'\\' => byte,
+        0x08 => b'b',
+        b'\t' => b't',
+        b'\n' => b'n',
+        0x0C => b'f',
+        b'\r' => b'r',
+        _ => return push_display(out, format_args!("\\u{byte:04x}")),
+    };
+    out.extend_from_slice(&[b'\\', short]);
 }
 
 fn push_display(out: &mut Vec<u8>, item: impl std::fmt::Display) {
@@ -112,6 +128,19 @@ mod tests {
         let json = r#""\u0041\u00e9\ud83e\udd80\/\u0022\u005C\u0008\u0009\u000A\u000C\u000D\u0000\u001B\u007F\u2028""#;
         let want = "\"A\u{E9}\u{1F980}/\\\"\\\\\\b\\t\\n\\f\\r\\u0000\\u001b\u{7F}\u{2028}\"";
         assert_eq!(canonical(json), want);
+    }
+
+    #[test]
+    fn an_escape_is_found_wherever_it_stands() {
+        for length in 0..3 * BLOCK {
+            let plain = "x".repeat(length);
+            assert_eq!(canonical(&format!("\"{plain}\"")), format!("\"{plain}\""));
+            for at in 0..length {
+                let (before, after) = ("\u{E9}".repeat(at), "~".repeat(length - at));
+                let want = format!("\"{before}\\n{after}\"");
+                assert_eq!(canonical(&want), want);
+            }
+        }
     }
 
     #[test]
