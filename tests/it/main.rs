@@ -35,6 +35,8 @@ mod policies;
 mod presence;
 mod pressure;
 #[cfg(feature = "nats")]
+mod relay_cluster;
+#[cfg(feature = "nats")]
 mod relay_store;
 mod screen;
 #[path = "../servers/mod.rs"]

@@ -2,10 +2,16 @@
 
 use std::{
     collections::BTreeMap,
+    fs::OpenOptions,
     io::{BufRead as _, BufReader},
     net::SocketAddr,
     os::unix::fs::PermissionsExt as _,
     process::{Command, Stdio},
+};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
 };
 
 use skcomm_tui::{
@@ -21,7 +27,7 @@ use crate::{
 };
 
 /// A relay in a process of its own, which can be killed and started again on the same port.
-struct Relay {
+pub(crate) struct Relay {
     port: u16,
     store: String,
     home: tempfile::TempDir,
@@ -30,7 +36,11 @@ struct Relay {
 
 impl Relay {
     async fn start(nats: &Nats) -> Self {
-        let (port, store) = (free_port(), nats.url());
+        Self::with_store(&nats.url()).await
+    }
+
+    pub(crate) async fn with_store(store: &str) -> Self {
+        let (port, store) = (free_port(), store.to_owned());
         let mut relay = Self { port, store, home: tempfile::tempdir().unwrap(), running: None };
         relay.revive().await;
         relay
@@ -40,15 +50,44 @@ impl Relay {
         let listen = SocketAddr::from(([127, 0, 0, 1], self.port)).to_string();
         let mut command = serve(&self.home, &self.store);
         command.args(["--listen", &listen]);
-        self.running = Some(Server::start(command, self.port).await);
+        let log = OpenOptions::new().create(true).append(true).open(self.home.path().join("log")).unwrap();
+        self.running = Some(Server::start_logging(command, self.port, log.into()).await);
+        // It listens before it has the store, and ends if that cannot be had.
+        let ready = async || self.health().await.contains("\"ok\"").then_some(());
+        until(&format!("a relay is ready: {}", self.home.path().join("log").display()), ready).await;
     }
 
-    fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.running.take().unwrap().kill();
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("ws://127.0.0.1:{}", self.port)
+    }
+
+    /// What it tells about its health; empty when it tells nothing.
+    pub(crate) async fn health(&self) -> String {
+        let mut told = Vec::new();
+        if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)).await {
+            // Whoever is killed meanwhile tells nothing.
+            let _ = stream.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+            let _ = stream.read_to_end(&mut told).await;
+        }
+        String::from_utf8(told).unwrap()
+    }
+
+    /// What it said on its standard error.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.home.path().join("log")).unwrap()
+    }
+}
+
+impl Drop for Relay {
+    /// Whoever reads of a failed test wants to know what the relay said.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the relay at {}:\n{}", self.url(), self.log());
+        }
     }
 }
 
@@ -78,7 +117,7 @@ async fn up(node: &TestNode) {
 }
 
 /// Each of these texts came once, and nothing else.
-async fn once(node: &TestNode, count: usize) {
+pub(crate) async fn once(node: &TestNode, count: usize) {
     let expected: BTreeMap<String, usize> = (0..count).map(|n| (n.to_string(), 1)).collect();
     let mut counts = BTreeMap::new();
     for text in node.received().await {

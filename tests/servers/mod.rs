@@ -7,6 +7,8 @@
 pub(crate) mod matrix;
 #[cfg(feature = "nats")]
 pub(crate) mod nats;
+#[cfg(feature = "nats")]
+pub(crate) mod nats_cluster;
 #[cfg(feature = "nostr")]
 pub(crate) mod nostr;
 
@@ -39,13 +41,25 @@ pub(crate) fn free_port() -> u16 {
     std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }
 
+/// So many different ones.
+pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
+    // All are held until the last is found.
+    let held = [(); N].map(|()| std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap());
+    held.map(|listener| listener.local_addr().unwrap().port())
+}
+
 /// A running server, killed when dropped.
 pub(crate) struct Server(Child);
 
 impl Server {
     /// Starts `command` and waits until `port` of the loopback answers.
-    pub(crate) async fn start(mut command: Command, port: u16) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    pub(crate) async fn start(command: Command, port: u16) -> Self {
+        Self::start_logging(command, port, Stdio::null()).await
+    }
+
+    /// The same, with its standard error going to `log`.
+    pub(crate) async fn start_logging(mut command: Command, port: u16, log: Stdio) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let (server, begun) = (Self(command.spawn().unwrap()), Instant::now());
         while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
             assert!(begun.elapsed() < STARTED_WITHIN, "waited in vain: the server answers on port {port}");

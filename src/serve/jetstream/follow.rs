@@ -26,8 +26,9 @@ use crate::{
 
 /// Messages asked for at once; they come without their frames.
 const BATCH: usize = 512;
-/// How often an idle server says that it lives, and how long one request stays open.
-const HEARTBEAT: Duration = Duration::from_secs(5);
+/// How often an idle server says that it lives, and how long one request stays open. The places are in the memory of one server
+/// of a cluster, which need not be the one that we are connected to; two missing words mean that it died.
+const HEARTBEAT: Duration = Duration::from_secs(2);
 const EXPIRES: Duration = Duration::from_secs(30);
 /// How long the server keeps the place of a relay that is gone.
 const INACTIVE: Duration = Duration::from_secs(60);
@@ -58,8 +59,8 @@ impl Follower {
         let client = &session.connection.client;
         let gone = client.subscribe(session.names.gone()).await.map_err(|error| failed(error.to_string()))?;
         client.flush().await.map_err(|error| failed(error.to_string()))?;
-        let owners = Tail::new(session, &session.owners).await?;
-        let boxes = Tail::new(session, &session.boxes).await?;
+        let (owners, boxes) =
+            tokio::try_join!(Tail::new(session, &session.owners), Tail::new(session, &session.boxes))?;
         Ok(Self { boxes, owners, gone })
     }
 
@@ -152,13 +153,18 @@ impl Tail {
             ack_policy: AckPolicy::None,
             headers_only: true,
             inactive_threshold: INACTIVE,
+            // One server's memory is enough, for the same reason.
             memory_storage: true,
             num_replicas: 1,
             ..pull::Config::default()
         };
         let server = session.connection.server.as_str();
-        let consumer = stream.create_consumer(config).await;
-        let consumer: Consumer<pull::Config> = consumer.map_err(|error| faults::consuming(server, &error))?;
+        // Each time under another name and, with luck, at another server. What nobody uses is removed.
+        let made = async || {
+            let consumer = stream.create_consumer(config.clone()).await;
+            consumer.map_err(|error| faults::consuming(server, &error))
+        };
+        let consumer: Consumer<pull::Config> = session.connection.patiently(made).await?;
         let pending = consumer.cached_info().num_pending;
         let pulling = consumer.stream().max_messages_per_batch(BATCH).heartbeat(HEARTBEAT).expires(EXPIRES);
         let messages = pulling.messages().await;

@@ -17,6 +17,7 @@ use super::{
     follow::{Follower, News},
     index::{Entry, Index, Mailbox},
     names::{NOTICE, StoreNames},
+    pulse::Pulse,
     session::{Dialer, Session},
 };
 use crate::{
@@ -36,6 +37,8 @@ const EXPIRY: Duration = Duration::from_secs(60);
 const DELETE_AGAIN: Duration = Duration::from_secs(5);
 /// Most deletions that may wait for the store. What is over is shown again, which recipients recognise.
 const DELETIONS: usize = 262_144;
+/// How often visits are noted that could not be noted before, or not for a day.
+const VISITS: Duration = Duration::from_secs(30);
 /// How long the last deletions may take when the relay stops.
 const STOPPING: Duration = Duration::from_secs(1);
 /// How precisely the last visit of an owner is remembered, in milliseconds.
@@ -55,6 +58,7 @@ pub(super) struct Core {
     session: Mutex<Result<Arc<Session>, Reason>>,
     state: Mutex<State>,
     deletions: Notify,
+    pub(super) pulse: Pulse,
 }
 
 /// What changes with every message.
@@ -84,7 +88,7 @@ impl Core {
             here: BTreeMap::new(),
         };
         let session = Mutex::new(Err(Reason::new(ReasonKind::Disconnected, "not connected yet")));
-        Self { dialer, board, session, state: Mutex::new(state), deletions: Notify::new() }
+        Self { dialer, board, session, state: Mutex::new(state), deletions: Notify::new(), pulse: Pulse::default() }
     }
 
     /// The session of now, or why there is none.
@@ -151,21 +155,25 @@ impl Core {
         }
     }
 
-    /// Tells the store that the owner of a mailbox is here, unless it was told lately.
-    pub(super) async fn claim(&self, session: &Session, mailbox: Mailbox) {
+    /// Tells the store that the owner of a mailbox is here, unless it was told lately. Whether it knows now.
+    pub(super) async fn claim(&self, session: &Session, mailbox: Mailbox) -> bool {
         let time = now().unix_ms();
         {
             let mut state = self.state();
             state.index.claim(mailbox);
             if state.owners.get(&mailbox).is_some_and(|seen| time.saturating_sub(*seen) <= OWNER_STEP_MS) {
-                return;
+                return true;
             }
         }
         match session.claim(&mailbox).await {
             Ok(()) => {
                 self.state().owners.insert(mailbox, time);
+                true
             }
-            Err(reason) => tracing::warn!(%reason, "an owner's visit could not be noted; it will be at the next one"),
+            Err(reason) => {
+                tracing::debug!(%reason, "an owner's visit could not be noted yet");
+                false
+            }
         }
     }
 
@@ -262,6 +270,7 @@ impl Core {
         tokio::select! {
             reason = self.follow(session, follower) => reason,
             reason = session.connection.hearing.ended() => reason,
+            reason = self.pulse.lost(session) => reason,
             () = side => Reason::new(ReasonKind::Other, "the keeper's tasks ended"),
         }
     }
@@ -347,13 +356,18 @@ impl Core {
         failed.map_or(Ok(gone.len()), Err)
     }
 
-    /// Notes the visits that could not be noted while the store was gone, then waits for ever.
+    /// Notes the visits that could not be noted when they began, and again those that last for days.
     async fn say_who_is_here(&self, session: &Session) {
-        let here: Vec<Mailbox> = self.state().here.keys().copied().collect();
-        for mailbox in here {
-            self.claim(session, mailbox).await;
+        loop {
+            let here: Vec<Mailbox> = self.state().here.keys().copied().collect();
+            for mailbox in here {
+                if !self.claim(session, mailbox).await {
+                    // The next one would fare no better.
+                    break;
+                }
+            }
+            sleep(VISITS).await;
         }
-        std::future::pending().await
     }
 
     async fn expire(&self) {

@@ -11,15 +11,16 @@ mod follow;
 mod index;
 mod link;
 mod names;
+mod pulse;
 mod session;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_nats::jetstream::{context::PublishError, publish::PublishAck};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::future::join_all;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::timeout};
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
@@ -51,7 +52,9 @@ use crate::{
 };
 
 /// When a client may try again while the store cannot be reached.
-const CUT_OFF_WAIT: std::time::Duration = std::time::Duration::from_secs(5);
+const CUT_OFF_WAIT: Duration = Duration::from_secs(5);
+/// How long a login waits until its visit is noted. Without that it goes on, and the visit is noted later.
+const CLAIM_WAIT: Duration = Duration::from_secs(1);
 
 /// The keeper. Its connection ends when it is dropped.
 pub(super) struct JetStreamKeeper {
@@ -134,8 +137,10 @@ impl Keeper for JetStreamKeeper {
         let mailbox = self.core.mailbox(owner);
         self.core.listen(mailbox, owner);
         // Without the store it is told when the store is back.
-        if let Ok(session) = self.core.session() {
-            self.core.claim(&session, mailbox).await;
+        if let Ok(session) = self.core.session()
+            && timeout(CLAIM_WAIT, self.core.claim(&session, mailbox)).await.is_err()
+        {
+            tracing::debug!("an owner's visit is not noted yet");
         }
     }
 
@@ -194,7 +199,7 @@ impl Storing<Answer> {
         }
         let (mailbox, sender) = (core.mailbox(put.recipient), core.tag(put.recipient, put.sender));
         let reservation = core.state().index.reserve(mailbox, sender, put.frame.len() as u64)?;
-        match send(&session, &mailbox, &sender, &put.frame, false).await {
+        match send(core, &session, &mailbox, &sender, &put.frame, false).await {
             Ok(answer) => Ok(Self { session, mailbox, sender, frame: put.frame, reservation, answer }),
             Err(refusal) => {
                 core.state().index.release(&reservation);
@@ -206,13 +211,14 @@ impl Storing<Answer> {
     /// Waits until it is stored.
     async fn finish(self, core: &Core) -> Result<(), Refusal> {
         let stored = async {
-            let first = wait(&self.session, self.answer).await?;
+            let first = wait(core, &self.session, self.answer).await?;
             if !first.duplicate || core.waits(first.sequence) {
                 return Ok(first);
             }
-            // The same frame was stored and taken a moment ago: whoever sends it again wants it to arrive again.
-            let again = send(&self.session, &self.mailbox, &self.sender, &self.frame, true).await?;
-            wait(&self.session, again).await
+            // The same frame was stored and taken a moment ago: whoever sends it again wants it to arrive again. Or it is on its way
+            // to the cluster's other servers, which may never get it: then it has no number yet.
+            let again = send(core, &self.session, &self.mailbox, &self.sender, &self.frame, true).await?;
+            wait(core, &self.session, again).await
         };
         let stored = stored.await;
         let mut state = core.state();
@@ -234,6 +240,7 @@ impl Storing<Answer> {
 }
 
 async fn send(
+    core: &Core,
     session: &Session,
     mailbox: &Mailbox,
     sender: &SenderTag,
@@ -247,19 +254,19 @@ async fn send(
     };
     match sent {
         Ok(answer) => Ok(Box::pin(answer)),
-        Err(error) => Err(refusal(session, &error)),
+        Err(error) => Err(refusal(core, session, &error)),
     }
 }
 
-async fn wait(session: &Session, answer: Answer) -> Result<PublishAck, Refusal> {
+async fn wait(core: &Core, session: &Session, answer: Answer) -> Result<PublishAck, Refusal> {
     tokio::select! {
-        stored = answer => stored.map_err(|error| refusal(session, &error)),
+        stored = answer => stored.inspect(|_| core.pulse.stored()).map_err(|error| refusal(core, session, &error)),
         _ = session.connection.hearing.ended() => Err(cut_off()),
     }
 }
 
 /// What a client is told when JetStream did not store. It does not learn where the store is.
-fn refusal(session: &Session, error: &PublishError) -> Refusal {
+fn refusal(core: &Core, session: &Session, error: &PublishError) -> Refusal {
     let failed = faults::publishing(session.connection.server.as_str(), error);
     let reason = session.connection.explain(failed.reason);
     let told = reason.to_string();
@@ -273,7 +280,7 @@ fn refusal(session: &Session, error: &PublishError) -> Refusal {
         }
         ReasonKind::TooLarge => Refusal::new(RefusalKind::TooLarge, "the frame is larger than the relay's store takes"),
         _ => {
-            tracing::warn!(%reason, "a frame was not stored");
+            core.pulse.failed(&reason);
             Refusal::new(RefusalKind::StorageFailed, "the relay's store did not confirm the frame").after(CUT_OFF_WAIT)
         }
     }

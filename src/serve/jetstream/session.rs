@@ -18,10 +18,12 @@ use async_nats::{
 };
 use bytes::Bytes;
 use serde_json::json;
+use tokio::time::timeout;
 
 use super::{
     index::Mailbox,
     names::{StoreNames, sender_header, write_notice},
+    pulse::leaderless,
 };
 use crate::{
     delivery::{Reason, ReasonKind},
@@ -39,6 +41,9 @@ pub(super) const OWNER_KEEP: Duration = Duration::from_secs(180 * 24 * 3600);
 const OWNERS_BYTES: i64 = 16 * 1024 * 1024;
 /// Messages that may wait between the connection and us.
 const SUBSCRIPTION: usize = 1024;
+/// When a frame is asked for a second time, and what is added for large ones.
+const READ_WITHIN: Duration = Duration::from_secs(2);
+const READ_BYTES_A_MS: u64 = 1024;
 /// A frame read from a stream's leader comes as base64 in JSON with its headers.
 const ENVELOPE_BYTES: usize = 4096;
 
@@ -86,9 +91,14 @@ impl Dialer {
 
     async fn settle(&self, connection: Connection) -> Result<Session, Reason> {
         let (server, jetstream) = (connection.server.as_str(), &connection.jetstream);
-        let boxes = find_or_make(server, jetstream, self.boxes()).await?;
-        let owners = find_or_make(server, jetstream, self.owners()).await?;
+        let boxes = connection.patiently(|| find_or_make(server, jetstream, self.boxes())).await?;
+        let owners = connection.patiently(|| find_or_make(server, jetstream, self.owners())).await?;
         self.check(server, &boxes.cached_info().config)?;
+        for stream in [&boxes, &owners] {
+            if let Some(reason) = faults::copies(server, &stream.cached_info().config, self.settings.stream.replicas) {
+                tracing::warn!(%reason, "fewer servers than wanted keep what the relay stores");
+            }
+        }
         let limit = self.limit(&connection.client, boxes.cached_info().config.max_message_size);
         let made = boxes.cached_info().created.unix_timestamp_nanos();
         Ok(Session { names: self.names.clone(), boxes, owners, limit, made, connection })
@@ -223,7 +233,7 @@ impl Session {
     /// # Errors
     /// When the store does not answer, or with something else.
     pub(super) async fn frame(&self, mailbox: &Mailbox, sequence: u64, bytes: u32) -> Result<Option<Bytes>, Reason> {
-        let reading = self.read(sequence);
+        let reading = self.read(sequence, bytes);
         let message = tokio::select! {
             message = reading => message?,
             reason = self.connection.hearing.ended() => return Err(reason),
@@ -235,8 +245,15 @@ impl Session {
         Ok(Some(frame))
     }
 
-    async fn read(&self, sequence: u64) -> Result<Option<(String, Bytes)>, Reason> {
-        match self.boxes.direct_get(sequence).await {
+    async fn read(&self, sequence: u64, bytes: u32) -> Result<Option<(String, Bytes)>, Reason> {
+        // Any server with a copy may be asked, also one that has just died: then the next one is.
+        let soon = READ_WITHIN + Duration::from_millis(u64::from(bytes) / READ_BYTES_A_MS);
+        let first = timeout(soon, self.boxes.direct_get(sequence)).await;
+        let read = match first {
+            Ok(read) => read,
+            Err(_) => self.boxes.direct_get(sequence).await,
+        };
+        match read {
             Ok(message) => return Ok(Some((message.subject.to_string(), message.payload))),
             // Whoever answered may lag behind the stream's leader.
             Err(error) if error.kind() == DirectGetErrorKind::NotFound => {}
@@ -273,6 +290,19 @@ impl Session {
         }
     }
 
+    /// Asks the leader of the frames' stream for a word.
+    ///
+    /// # Errors
+    /// When there is none, or it does not answer.
+    pub(super) async fn is_led(&self) -> Result<(), Reason> {
+        let told = self.boxes.get_info().await;
+        let info = told.map_err(|error| self.failed(ReasonKind::Unreachable, &error.to_string()))?;
+        match info.cluster {
+            Some(cluster) if cluster.leader.as_ref().is_none_or(String::is_empty) => Err(leaderless(self)),
+            _ => Ok(()),
+        }
+    }
+
     /// Tells all relays what is deleted. One that does not hear it finds out when it looks for the frame.
     pub(super) async fn tell_gone(&self, gone: &[u64]) {
         let notice = Bytes::from(write_notice(gone));
@@ -298,5 +328,10 @@ impl Session {
 /// Whether a deletion failed because there is nothing to delete.
 fn is_gone(error: &async_nats::jetstream::Error) -> bool {
     let told = error.to_string();
-    error.error_code() == ErrorCode::NO_MESSAGE_FOUND || told.contains("no message found") || told.contains("not found")
+    // A server that knows of no stream, as one may that has just come back, says nothing about its messages.
+    let is_there = error.error_code() != ErrorCode::STREAM_NOT_FOUND;
+    is_there
+        && (error.error_code() == ErrorCode::NO_MESSAGE_FOUND
+            || told.contains("no message found")
+            || told.contains("not found"))
 }

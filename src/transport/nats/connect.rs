@@ -28,6 +28,8 @@ const COMMANDS: usize = 64;
 /// does before it notices that nobody holds the connection any more is not used.
 const REDIAL: Duration = Duration::from_millis(500);
 
+/// How often something is asked that nobody answers, in the time for connecting.
+const TRIES: u32 = 4;
 /// How much later than by a failed request we may hear that the library's tasks have ended.
 const LAST_WORDS: Duration = Duration::from_millis(50);
 
@@ -50,6 +52,8 @@ pub(crate) struct Connection {
     pub(crate) server: SafeText,
     /// Tells the end.
     pub(crate) hearing: Arc<Hearing>,
+    /// Time for connecting.
+    pub(crate) connect: Duration,
 }
 
 impl Connection {
@@ -101,7 +105,26 @@ impl Connection {
             .timeout(settings.connect)
             .ack_timeout(settings.connect)
             .build(client.clone());
-        Ok(Self { client, jetstream, server: SafeText::line(&server), hearing: hearing.clone() })
+        let (server, connect) = (SafeText::line(&server), settings.connect);
+        Ok(Self { client, jetstream, server, hearing: hearing.clone(), connect })
+    }
+
+    /// Asks again when nobody answers. While a cluster elects a leader, or gives a task to a member that it does not know yet to be
+    /// dead, a question is lost and the next one is not. What is asked for must do no harm twice.
+    ///
+    /// # Errors
+    /// What was answered, or that nothing was.
+    pub(crate) async fn patiently<T, F: Future<Output = Result<T, Reason>>>(
+        &self,
+        mut ask: impl FnMut() -> F,
+    ) -> Result<T, Reason> {
+        for _ in 0..TRIES {
+            if let Ok(answer) = timeout(self.connect / TRIES, ask()).await {
+                return answer;
+            }
+        }
+        let detail = format!("{}: JetStream does not answer; do more than half of the servers run?", self.server);
+        Err(self.explain(Reason::new(ReasonKind::Timeout, detail)))
     }
 
     /// What the server said when something stays without an answer.
@@ -211,7 +234,7 @@ impl Hearing {
     /// A request that nobody answered because we may not ask is told apart from a slow server.
     pub(super) fn explain(&self, server: &str, reason: Reason) -> Reason {
         match self.refused().take() {
-            Some(line) if matches!(reason.kind, ReasonKind::Timeout | ReasonKind::NoRoute) => {
+            Some(line) if matches!(reason.kind, ReasonKind::Timeout | ReasonKind::Unreachable) => {
                 Reason::new(ReasonKind::AuthRefused, format!("{server}: {line}"))
             }
             _ => reason,

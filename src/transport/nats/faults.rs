@@ -10,7 +10,7 @@ use async_nats::{
             CreateStreamError, CreateStreamErrorKind, GetStreamError, GetStreamErrorKind, PublishError,
             PublishErrorKind,
         },
-        stream::{ConsumerError, ConsumerErrorKind},
+        stream::{Config as StreamConfig, ConsumerError, ConsumerErrorKind},
     },
 };
 
@@ -88,7 +88,14 @@ pub(crate) fn publishing(server: &str, error: &PublishError) -> SendError {
         PublishErrorKind::BrokenPipe => (ReasonKind::Disconnected, Retry::Later),
         PublishErrorKind::MaxPayloadExceeded => (ReasonKind::TooLarge, Retry::Never),
         PublishErrorKind::MaxAckPending => (ReasonKind::QueueFull, Retry::Later),
-        PublishErrorKind::StreamNotFound => (ReasonKind::NoRoute, Retry::Later),
+        // Nobody listens for the stream. It was there when we connected.
+        PublishErrorKind::StreamNotFound => {
+            let told = "no server leads the stream at present, or the stream was removed";
+            return SendError {
+                reason: Reason::new(ReasonKind::Unreachable, format!("{server}: {told}")),
+                retry: Retry::Later,
+            };
+        }
         _ => (ReasonKind::Other, Retry::Later),
     };
     SendError { reason: Reason::new(kind, format!("{server}: {told}")), retry }
@@ -105,10 +112,44 @@ fn refused(server: &str, error: &jetstream::Error) -> (Reason, Retry) {
         ErrorCode::JETSTREAM_NOT_ENABLED | ErrorCode::JETSTREAM_NOT_ENABLED_FOR_ACCOUNT => {
             (ReasonKind::NotConfigured, Retry::Later)
         }
-        ErrorCode::CLUSTER_NOT_AVAILABLE | ErrorCode::CLUSTER_NO_PEERS => (ReasonKind::Unreachable, Retry::Later),
+        ErrorCode::STREAM_REPLICAS_NOT_SUPPORTED => (ReasonKind::NotConfigured, Retry::Later),
+        _ if is_of_cluster(error.error_code()) => (ReasonKind::Unreachable, Retry::Later),
         _ => (ReasonKind::Other, Retry::Later),
     };
-    (Reason::new(kind, format!("{server}: {error}")), retry)
+    let advice = match error.error_code() {
+        ErrorCode::STREAM_REPLICAS_NOT_SUPPORTED => "; set replicas to 1, or make this server one of a cluster",
+        ErrorCode::CLUSTER_NO_PEERS => "; replicas may be no more than the servers that run and have room",
+        code if is_of_cluster(code) => "; do more than half of the cluster's servers run and reach each other?",
+        _ => "",
+    };
+    (Reason::new(kind, format!("{server}: {error}{advice}")), retry)
+}
+
+/// Whether the servers of a cluster lack each other, which passes.
+fn is_of_cluster(code: ErrorCode) -> bool {
+    [
+        ErrorCode::CLUSTER_INCOMPLETE,
+        ErrorCode::CLUSTER_NO_PEERS,
+        ErrorCode::CLUSTER_NOT_ACTIVE,
+        ErrorCode::CLUSTER_NOT_ASSIGNED,
+        ErrorCode::CLUSTER_NOT_AVAILABLE,
+        ErrorCode::CLUSTER_NOT_LEADER,
+        ErrorCode::STREAM_OFFLINE,
+        ErrorCode::CONSUMER_OFFLINE,
+    ]
+    .contains(&code)
+}
+
+/// What is wrong with a stream of which fewer servers than `wanted` keep a copy.
+pub(crate) fn copies(server: &str, found: &StreamConfig, wanted: usize) -> Option<Reason> {
+    let (name, copies) = (&found.name, found.num_replicas.max(1));
+    (copies < wanted).then(|| {
+        let detail = format!(
+            "{server}: the stream {name} was made with replicas {copies}, not {wanted}; \
+             `nats stream edit {name} --replicas {wanted}` changes that"
+        );
+        Reason::new(ReasonKind::NotConfigured, detail)
+    })
 }
 
 fn unanswered(server: &str, told: &str) -> Reason {

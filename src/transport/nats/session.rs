@@ -59,6 +59,8 @@ pub(super) struct Session {
     pub(super) hearing: Arc<Hearing>,
     names: Names,
     addressing: Addressing,
+    /// What does not work as the settings want it.
+    trouble: Option<Reason>,
 }
 
 impl Live for Session {
@@ -68,6 +70,10 @@ impl Live for Session {
 
     fn close(&self) {
         self.hearing.end(SendError::stopping().reason);
+    }
+
+    fn trouble(&self) -> Option<Reason> {
+        self.trouble.clone()
     }
 }
 
@@ -90,13 +96,17 @@ impl Dialer {
 
     async fn settle(&self, connection: Connection) -> Result<Session, Reason> {
         let server = connection.server.as_str();
-        let stream = self.stream(server, &connection.jetstream).await?;
+        let stream = connection.patiently(|| self.stream(server, &connection.jetstream)).await?;
         let limit = self.limit(server, &connection.client, stream.cached_info().config.max_message_size)?;
-        let consumer = stream.create_consumer(self.consumer()).await;
-        let consumer = consumer.map_err(|error| faults::consuming(server, &error))?;
-        let Connection { client, jetstream, server, hearing } = connection;
+        let trouble = faults::copies(server, &stream.cached_info().config, self.settings.stream.replicas);
+        let consumer = async || {
+            let consumer = stream.create_consumer(self.consumer()).await;
+            consumer.map_err(|error| faults::consuming(server, &error))
+        };
+        let consumer = connection.patiently(consumer).await?;
+        let Connection { client, jetstream, server, hearing, .. } = connection;
         let (names, addressing) = (self.names.clone(), self.settings.addressing);
-        Ok(Session { client, jetstream, consumer, server, limit, hearing, names, addressing })
+        Ok(Session { client, jetstream, consumer, server, limit, hearing, names, addressing, trouble })
     }
 
     /// The realm's stream, which the first node makes.
@@ -212,6 +222,11 @@ impl Session {
             reason = self.hearing.ended() => return Err(SendError { reason, retry: Retry::Later }),
         };
         match sent {
+            // The same frame is on its way from the stream's leader to the other servers, and they may never get it.
+            Ok(stored) if stored.duplicate && stored.sequence == 0 => {
+                let detail = format!("{}: the same frame is being stored", self.server);
+                Err(SendError { reason: Reason::new(ReasonKind::Timeout, detail), retry: Retry::Later })
+            }
             Ok(_) => Ok(Accepted { stored_by: Some(self.server.clone()), bytes: (size + headers) as u64 }),
             Err(error) => {
                 let mut failed = faults::publishing(self.server.as_str(), &error);

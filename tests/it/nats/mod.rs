@@ -1,5 +1,6 @@
 //! The nats transport against the real server. What servers that misbehave do to it is tested beside it.
 
+mod cluster;
 mod delivery;
 mod limits;
 mod login;
