@@ -71,6 +71,10 @@ pub const KIND: Kind = Kind {
     build,
 };
 
+/// Frames for one peer in our hands: they take turns in its room, so more would not be faster, only too late. Enough that the room is
+/// never idle, and that large ones are brought to the media repository meanwhile.
+const IN_HAND: u32 = 4;
+
 /// Checks the settings and makes the transport; touches neither disk nor network.
 ///
 /// # Errors
@@ -121,6 +125,7 @@ impl MatrixTransport {
             max_frame: limits::ENVELOPE_BYTES,
             leaks,
             // In its database; how well that keeps, the homeserver does not say.
+            per_peer: Some(IN_HAND),
             guarantee: Guarantee::Confirmed,
             cost: Cost::Shared,
         };
