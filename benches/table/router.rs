@@ -89,6 +89,7 @@ fn machine(up: bool) -> Machine {
             latency: LatencyClass::Instant,
             max_frame: 1 << 24,
             leaks: vec![Leak::AddressToPeer],
+            per_peer: None,
             guarantee: Guarantee::Confirmed,
             cost: Cost::Free,
         };

@@ -67,6 +67,9 @@ pub struct Capabilities {
     pub max_frame: usize,
     /// What an observer or the next hop learns; empty for the most discreet.
     pub leaks: Vec<Leak>,
+    /// Frames for one peer that it can use to have in hand at once; further ones would only wait in its hands while their time runs
+    /// out, so the router keeps them. None: as many as the router gives.
+    pub per_peer: Option<u32>,
     /// What an acceptance promises.
     pub guarantee: Guarantee,
     /// What a message costs.

@@ -110,6 +110,7 @@ mod tests {
             latency: LatencyClass::Instant,
             max_frame: 1,
             leaks: Vec::new(),
+            per_peer: None,
             guarantee: Guarantee::Confirmed,
             cost: Cost::Free,
         };

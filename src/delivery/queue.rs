@@ -147,6 +147,7 @@ impl Machine {
 
     fn has_room(&mut self, fingerprint: Fingerprint, path: &Ranked, control: bool, critical: bool) -> bool {
         let Some(carrier) = self.carriers.get_mut(&path.via) else { return false };
+        let most = carrier.capabilities.per_peer.unwrap_or(u32::MAX).max(1);
         let bound = self.config.transport_window.max(1);
         let bound = if control || critical { bound + bound.div_ceil(2) } else { bound };
         if carrier.running.len() >= bound {
@@ -157,6 +158,7 @@ impl Machine {
         }
         let known = self.peers.get(&fingerprint).and_then(|peer| peer.paths.get(&path.via));
         let (window, in_flight) = known.map_or((1, 0), |path| (path.window, path.in_flight));
+        let window = window.min(most);
         control || in_flight < if critical { window.saturating_mul(2) } else { window }
     }
 

@@ -125,6 +125,7 @@ pub(crate) fn health(name: &str, priority: u16, state: TransportState) -> Transp
             latency: LatencyClass::Instant,
             max_frame: 16 * 1024 * 1024,
             leaks: vec![Leak::AddressToPeer],
+            per_peer: None,
             guarantee: Guarantee::Confirmed,
             cost: Cost::Free,
         },

@@ -80,6 +80,7 @@ impl Link {
             latency,
             max_frame: 1 << 24,
             leaks,
+            per_peer: None,
             guarantee: if stores { Guarantee::Durable } else { Guarantee::Confirmed },
             cost: Cost::Free,
         }

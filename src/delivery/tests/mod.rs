@@ -49,6 +49,7 @@ pub(super) fn direct() -> Capabilities {
         latency: LatencyClass::Instant,
         max_frame: 1 << 20,
         leaks: vec![Leak::AddressToPeer],
+        per_peer: None,
         guarantee: Guarantee::Confirmed,
         cost: Cost::Free,
     }

@@ -61,6 +61,38 @@ fn acks_pass_a_full_window_and_urgent_ones_pass_the_line() {
     assert!(bench.sent().len() > before + 1, "the window grows with what gets through");
 }
 
+/// Sixty messages over a transport that hands over one after the other to a server that takes half a second for each; how many were
+/// in its hands for longer than they may be.
+fn late_in_turn(per_peer: Option<u32>) -> usize {
+    let mut bench = Bench::new(&[("matrix", Capabilities { per_peer, ..relay() })]);
+    (1..=60).for_each(|n| drop(bench.submit(message(n))));
+    let (mut done, mut late) = (0, 0);
+    while done < 60 {
+        bench.pass(Duration::from_millis(500));
+        let next = bench.sent()[done].clone();
+        late += usize::from(bench.mono.saturating_sub(next.at) > secs(15));
+        bench.accept(&next);
+        bench.ack(&next);
+        done += 1;
+    }
+    late
+}
+
+#[test]
+fn what_would_only_wait_for_its_turn_in_a_transports_hands_waits_here() {
+    assert_eq!(late_in_turn(Some(4)), 0);
+    assert!(late_in_turn(None) > 0, "else this shows nothing");
+    let mut bench = Bench::new(&[("matrix", Capabilities { per_peer: Some(4), ..relay() })]);
+    bench.routes(2, &["matrix"]);
+    (1..=20).for_each(|n| drop(bench.submit(message(n))));
+    assert_eq!(bench.sent().len(), 4);
+    assert_eq!(bench.submit(ack_message(100)).len(), 1, "acks do not wait");
+    assert_eq!(bench.submit(Outgoing { peer: peer(2), ..message(50) }).len(), 1, "nor do other peers");
+    let first = bench.sent().remove(0);
+    bench.accept(&first);
+    assert_eq!(bench.last_sent().id, id(5), "accepted makes room");
+}
+
 #[test]
 fn one_transports_bound_is_shared_fairly_and_kept() {
     let config = Config { transport_window: 4, jitter: 0.0, ..Config::default() };

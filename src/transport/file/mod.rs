@@ -90,6 +90,7 @@ impl FileTransport {
             latency: settings.latency,
             max_frame: limits::ENVELOPE_BYTES,
             leaks: vec![Leak::RecipientToMedium, Leak::Timing],
+            per_peer: None,
             guarantee: Guarantee::Durable,
             cost: Cost::Free,
         };

@@ -78,9 +78,13 @@ impl MatrixSettings {
 
     /// Whether all that is said to the homeserver can be read on the way.
     pub(super) fn is_open_to_the_network(&self) -> bool {
-        let open = |url: &&Url| url.scheme() == "http" && !is_loopback(url);
-        self.homeserver.as_ref().filter(open).is_some()
+        self.homeserver.as_ref().is_some_and(is_readable_on_the_way)
     }
+}
+
+/// Whether what is said to that homeserver can be read on the way.
+pub(super) fn is_readable_on_the_way(homeserver: &Url) -> bool {
+    homeserver.scheme() == "http" && !is_loopback(homeserver)
 }
 
 fn is_loopback(url: &Url) -> bool {
@@ -106,7 +110,11 @@ fn login(settings: &Settings<'_>) -> Result<LoginWay, ConfigError> {
     }
 }
 
-fn homeserver(text: &str) -> Result<Url, ConfigError> {
+/// Reads the address of a homeserver.
+///
+/// # Errors
+/// Why it is none.
+pub(super) fn homeserver(text: &str) -> Result<Url, ConfigError> {
     let wrong = |why: &str| problem("homeserver", format!("{why}; a homeserver looks like https://matrix.example"));
     if text.len() > URL_BYTES {
         return Err(wrong("it is too long"));

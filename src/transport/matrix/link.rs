@@ -50,7 +50,7 @@ impl Dial for Home {
 
 impl Home {
     fn door(&self) -> Door<'_> {
-        Door { settings: &self.0.settings, vault: &self.0.vault, http: &self.0.http }
+        Door { settings: &self.0.settings, vault: &self.0.vault, http: &self.0.http, tasks: &self.0.tasks }
     }
 
     /// What comes of it for the next login.

@@ -10,6 +10,7 @@ use matrix_sdk::{
 use serde::Deserialize;
 
 use super::{
+    answer::read_on,
     content::{self, Stored},
     session::Session,
     trouble::{Trouble, from_network, limited},
@@ -50,7 +51,7 @@ impl Session {
         let never = |told: &str| Trouble { refused: true, ..Trouble::new(ReasonKind::Protocol, told) };
         let uri = <&MxcUri>::from(stored.url.as_str());
         let (server, id) = uri.parts().map_err(|_| never("a frame without a valid url"))?;
-        let mut url = self.client.homeserver();
+        let mut url = self.gate.homeserver.clone();
         let path = url.path().trim_end_matches('/').to_owned();
         // The id is checked by the parser to be of letters, digits, '-' and '_' only.
         url.set_path(&format!("{path}/_matrix/client/v1/media/download/{server}/{id}"));
@@ -76,12 +77,9 @@ pub(super) async fn get(
     let status = response.status();
     let limit = if status.is_success() { limit } else { ERROR_BYTES };
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| from_network(&error))? {
-        if body.len() + chunk.len() > limit {
-            let told = format!("the homeserver sends more than the {limit} bytes that were announced");
-            return Err(Trouble { refused: true, ..Trouble::new(ReasonKind::TooLarge, told) });
-        }
-        body.extend_from_slice(&chunk);
+    if !read_on(&mut response, &mut body, limit).await? || body.len() > limit {
+        let told = format!("the homeserver sends more than the {limit} bytes that were announced");
+        return Err(Trouble { refused: true, ..Trouble::new(ReasonKind::TooLarge, told) });
     }
     if status.is_success() { Ok(body) } else { Err(refusal(status, &body)) }
 }

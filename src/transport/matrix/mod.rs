@@ -6,10 +6,14 @@
 //! Matrix client-server API 1.11 or later.
 
 mod address;
+mod answer;
 mod batches;
 mod config;
 mod content;
+mod discovery;
 mod events;
+mod gate;
+mod http;
 mod inbox;
 mod link;
 mod media;
@@ -18,6 +22,8 @@ mod place;
 mod rooms;
 mod session;
 mod sync;
+#[cfg(test)]
+mod testing;
 mod trouble;
 mod vault;
 
@@ -28,7 +34,6 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use matrix_sdk::reqwest;
 use tokio::{
     sync::Notify,
     time::{Instant, sleep_until, timeout},
@@ -37,6 +42,7 @@ use tokio::{
 pub use self::content::{Content, ContentError, Stored};
 use self::{
     config::MatrixSettings,
+    http::Http,
     link::Home,
     session::Session,
     trouble::{Trouble, limited},
@@ -65,9 +71,9 @@ pub const KIND: Kind = Kind {
     build,
 };
 
-const CONNECT: Duration = Duration::from_secs(10);
-/// How long a connection may be silent; longer than the homeserver holds back an answer.
-const SILENCE: Duration = Duration::from_secs(90);
+/// Frames for one peer in our hands: they take turns in its room, so more would not be faster, only too late. Enough that the room is
+/// never idle, and that large ones are brought to the media repository meanwhile.
+const IN_HAND: u32 = 4;
 
 /// Checks the settings and makes the transport; touches neither disk nor network.
 ///
@@ -90,7 +96,7 @@ struct Common {
     id: TransportId,
     settings: MatrixSettings,
     vault: Arc<Vault>,
-    http: reqwest::Client,
+    http: Http,
     sink: EventSink,
     /// Until when the homeserver takes no more events from us.
     limited: Mutex<Option<Instant>>,
@@ -119,13 +125,14 @@ impl MatrixTransport {
             max_frame: limits::ENVELOPE_BYTES,
             leaks,
             // In its database; how well that keeps, the homeserver does not say.
+            per_peer: Some(IN_HAND),
             guarantee: Guarantee::Confirmed,
             cost: Cost::Shared,
         };
         Self { context, settings, capabilities, running: Slot::default() }
     }
 
-    fn launch(&self, http: reqwest::Client, sink: EventSink) -> Arc<Running> {
+    fn launch(&self, http: Http, sink: EventSink) -> Arc<Running> {
         let id = self.context.id.clone();
         let common = Arc::new(Common {
             id: id.clone(),
@@ -184,15 +191,6 @@ impl Running {
     }
 }
 
-/// A client that trusts whom the other transports trust, and uses no proxy that it was not told about.
-fn http_client(ca_file: Option<&std::path::Path>) -> Result<reqwest::Client, Reason> {
-    let tls = tls::client_config(ca_file)?;
-    let builder =
-        reqwest::Client::builder().user_agent("skcomm-tui").tls_backend_preconfigured((*tls).clone()).no_proxy();
-    let builder = builder.connect_timeout(CONNECT).read_timeout(SILENCE);
-    builder.build().map_err(|error| Reason::new(ReasonKind::Other, format!("HTTP: {}", trouble::with_causes(&error))))
-}
-
 #[async_trait]
 impl Transport for MatrixTransport {
     fn id(&self) -> &TransportId {
@@ -212,8 +210,13 @@ impl Transport for MatrixTransport {
     }
 
     async fn start(&self, sink: EventSink) -> Result<(), Reason> {
-        let ca_file = self.settings.ca_file.clone();
-        let http = blocking(move || http_client(ca_file.as_deref())).await?;
+        let (ca_file, dir) = (self.settings.ca_file.clone(), self.context.data_dir.clone());
+        let prepared = blocking(move || {
+            let failed = |error| Reason::new(ReasonKind::Io, format!("{}: {error}", dir.display()));
+            gate::clear(&dir).map_err(failed)?;
+            Http::new(ca_file.as_deref())
+        });
+        let http = prepared.await?;
         self.running.fill(|| self.launch(http, sink))
     }
 

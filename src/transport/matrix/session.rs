@@ -11,7 +11,7 @@ use matrix_sdk::{
     Client, ClientBuilder, SessionMeta, SessionTokens, SqliteStoreConfig,
     authentication::matrix::MatrixSession,
     config::RequestConfig,
-    reqwest,
+    reqwest::{self, Url},
     ruma::{
         OwnedRoomId, OwnedTransactionId, OwnedUserId,
         api::client::{
@@ -29,6 +29,9 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::{
     config::{LoginWay, MatrixSettings, Source},
+    discovery::homeserver_of,
+    gate::Gate,
+    http::Http,
     media,
     place::Keeper,
     rooms::Rooms,
@@ -40,7 +43,7 @@ use crate::{
     transport::{
         SendError,
         link::{Life, Live},
-        running::blocking,
+        running::{Tasks, blocking},
     },
     wire::SafeText,
 };
@@ -73,8 +76,10 @@ struct Kept {
 pub(super) struct Session {
     /// The SDK.
     pub(super) client: Client,
-    /// For what the SDK would read without a bound.
+    /// For what we ask ourselves.
     pub(super) http: reqwest::Client,
+    /// The SDK's way to the homeserver.
+    pub(super) gate: Gate,
     /// Who we are.
     pub(super) user: OwnedUserId,
     /// The homeserver's host.
@@ -111,7 +116,8 @@ impl Live for Session {
 pub(super) struct Door<'a> {
     pub(super) settings: &'a MatrixSettings,
     pub(super) vault: &'a Arc<Vault>,
-    pub(super) http: &'a reqwest::Client,
+    pub(super) http: &'a Http,
+    pub(super) tasks: &'a Tasks,
 }
 
 impl Door<'_> {
@@ -128,11 +134,31 @@ impl Door<'_> {
             kept.user == self.settings.user.as_str() && kept.way == way && !moved
         };
         let keeper = Keeper::open(self.vault.clone()).await?;
-        let kept = match kept.filter(fits) {
-            Some(kept) if !kept.token.is_empty() => kept,
-            soft => self.log_in(way, soft, &keeper).await?,
+        let (kept, gate) = match kept.filter(fits) {
+            Some(kept) if !kept.token.is_empty() => {
+                let homeserver = Url::parse(&kept.homeserver).map_err(|error| {
+                    Trouble::new(ReasonKind::NotConfigured, format!("the homeserver that is remembered: {error}"))
+                })?;
+                (kept, self.gate(homeserver)?)
+            }
+            soft => {
+                let gate = self.gate(self.homeserver().await?)?;
+                (self.log_in(&gate, way, soft, &keeper).await?, gate)
+            }
         };
-        self.open(kept, keeper).await
+        self.open(kept, keeper, gate).await
+    }
+
+    /// Where the homeserver is.
+    async fn homeserver(&self) -> Result<Url, Trouble> {
+        match &self.settings.homeserver {
+            Some(url) => Ok(url.clone()),
+            None => homeserver_of(self.settings.user.server_name(), &self.http.direct).await,
+        }
+    }
+
+    fn gate(&self, homeserver: Url) -> Result<Gate, Reason> {
+        Gate::open(self.vault.dir(), homeserver, self.http, self.tasks)
     }
 
     /// The token was refused: what is kept of the session is of no more use.
@@ -168,17 +194,17 @@ impl Door<'_> {
         }
     }
 
-    async fn log_in(&self, way: String, soft: Option<Kept>, keeper: &Keeper) -> Result<Kept, Trouble> {
+    async fn log_in(&self, gate: &Gate, way: String, soft: Option<Kept>, keeper: &Keeper) -> Result<Kept, Trouble> {
         let soft = soft.filter(|kept| !kept.device.is_empty());
-        let client = self.builder().build().await.map_err(built)?;
-        let homeserver = client.homeserver().to_string();
+        let homeserver = gate.homeserver.to_string();
         let (device, token) = match &self.settings.login {
             LoginWay::Token(source) => {
                 let token = secret(source).await?;
-                (self.owner_of(&client, &token).await?, token)
+                (self.owner_of(&gate.homeserver, &token).await?, token)
             }
             LoginWay::Password(source) => {
                 let password = secret(source).await?;
+                let client = builder(gate).build().await.map_err(built)?;
                 self.with_password(&client, &password, soft.as_ref().map(|kept| kept.device.as_str())).await?
             }
         };
@@ -223,21 +249,21 @@ impl Door<'_> {
     }
 
     /// The device that an access token belongs to.
-    async fn owner_of(&self, client: &Client, token: &str) -> Result<String, Trouble> {
+    async fn owner_of(&self, homeserver: &Url, token: &str) -> Result<String, Trouble> {
         #[derive(Deserialize)]
         struct Owner {
             user_id: String,
             #[serde(default)]
             device_id: Option<String>,
         }
-        let url = client.homeserver().join("_matrix/client/v3/account/whoami");
+        let url = homeserver.join("_matrix/client/v3/account/whoami");
         let url = url.map_err(|error| Trouble::new(ReasonKind::NotConfigured, error.to_string()))?;
         let refused = || {
             let told =
                 format!("the homeserver does not take the access token of {}; make a new one", self.settings.user);
             Trouble { refused: true, ..Trouble::new(ReasonKind::AuthRefused, told) }
         };
-        let answer = media::get(self.http, url, token, 64 * 1024, REQUEST)
+        let answer = media::get(&self.http.direct, url, token, 64 * 1024, REQUEST)
             .await
             .map_err(|trouble| if trouble.reason.kind == ReasonKind::AuthRefused { refused() } else { trouble })?;
         let strange =
@@ -257,33 +283,24 @@ impl Door<'_> {
         Err(Trouble::new(ReasonKind::AuthRefused, told))
     }
 
-    fn builder(&self) -> ClientBuilder {
-        // Retries are ours: those of the SDK would outlive a deadline and go on in silence.
-        let requests = RequestConfig::new().disable_retry().timeout(REQUEST);
-        let builder = Client::builder().http_client(self.http.clone()).request_config(requests);
-        // A homeserver may not send us to another one after we gave it the password.
-        let builder = builder.respect_login_well_known(false);
-        match &self.settings.homeserver {
-            Some(url) => builder.homeserver_url(url),
-            None => builder.server_name(self.settings.user.server_name()),
-        }
-    }
-
-    async fn open(&self, kept: Kept, keeper: Keeper) -> Result<Session, Trouble> {
+    async fn open(&self, kept: Kept, keeper: Keeper, gate: Gate) -> Result<Session, Trouble> {
         let key = self.vault.key("store");
         let store = SqliteStoreConfig::new(self.vault.dir().join(&kept.folder)).key(Some(&key));
-        let builder = self.builder().homeserver_url(&kept.homeserver);
-        let client =
-            builder.sqlite_store_with_config_and_cache_path(store, None::<PathBuf>).build().await.map_err(built)?;
+        let client = builder(&gate)
+            .sqlite_store_with_config_and_cache_path(store, None::<PathBuf>)
+            .build()
+            .await
+            .map_err(built)?;
         let session = MatrixSession {
             meta: SessionMeta { user_id: self.settings.user.clone(), device_id: kept.device.as_str().into() },
             tokens: SessionTokens { access_token: kept.token.clone(), refresh_token: None },
         };
         client.matrix_auth().restore_session(session, RoomLoadSettings::default()).await?;
-        let server = client.homeserver().host_str().unwrap_or_default().to_owned();
+        let server = gate.homeserver.host_str().unwrap_or_default().to_owned();
         Ok(Session {
             client,
-            http: self.http.clone(),
+            http: self.http.direct.clone(),
+            gate,
             user: self.settings.user.clone(),
             server: SafeText::line(&server),
             keeper,
@@ -298,14 +315,19 @@ impl Door<'_> {
     }
 }
 
+/// A client of the SDK that reaches the homeserver through the gate only.
+pub(super) fn builder(gate: &Gate) -> ClientBuilder {
+    // Retries are ours: those of the SDK would outlive a deadline and go on in silence.
+    let requests = RequestConfig::new().disable_retry().timeout(REQUEST);
+    let builder = Client::builder().http_client(gate.client.clone()).request_config(requests);
+    // A homeserver may not send us to another one after we gave it the password.
+    builder.respect_login_well_known(false).homeserver_url(gate.url())
+}
+
 fn built(error: matrix_sdk::ClientBuildError) -> Trouble {
     use matrix_sdk::ClientBuildError as E;
     match error {
         E::Http(error) => error.into(),
-        E::AutoDiscovery(_) | E::InvalidServerName | E::Url(_) => Trouble::new(
-            ReasonKind::NotConfigured,
-            "the user's server does not say where its homeserver is; name it in the setting homeserver",
-        ),
         E::SqliteStore(error) => Trouble::new(ReasonKind::Io, format!("the databases: {}", with_causes(&error))),
         other => Trouble::new(ReasonKind::Other, with_causes(&other)),
     }

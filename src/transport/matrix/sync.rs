@@ -50,6 +50,9 @@ const TOO_FAST: Duration = Duration::from_millis(50);
 const BREATH: Duration = Duration::from_millis(500);
 /// Events that wait for the inbox.
 const QUEUE: usize = 64;
+/// Events of one room that are asked for with what is new; those before them are read page by page. Fewer after an answer that was
+/// too large, so that a node which was away for long, with many peers who wrote much, does not ask for it in vain for ever.
+const EVENTS: u32 = 50;
 /// Pages that are read to fill one gap; a page has up to 100 events.
 const PAGES: usize = 10_000;
 
@@ -61,6 +64,8 @@ pub(super) struct Follower {
     arrivals: mpsc::Sender<Arrival>,
     /// The token of the last answer.
     since: Option<String>,
+    /// How many events of a room the next answer may have.
+    events: u32,
     backoff: Backoff,
 }
 
@@ -71,7 +76,7 @@ impl Follower {
         let batches = Arc::new(Mutex::new(Batches::default()));
         let inbox = Inbox::new(common.clone(), session.clone(), batches.clone()).run(queue);
         let backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
-        (Self { common, session, batches, arrivals, since: None, backoff }, inbox)
+        (Self { common, session, batches, arrivals, since: None, events: EVENTS, backoff }, inbox)
     }
 
     /// Follows until the session is over.
@@ -83,7 +88,8 @@ impl Follower {
         loop {
             let poll = if board.is_up() { LONG_POLL } else { Duration::ZERO };
             let began = Instant::now();
-            let answer = self.session.client.sync_once(SyncSettings::new().filter(filter()).timeout(poll)).await;
+            let asked = SyncSettings::new().filter(filter(self.events)).timeout(poll);
+            let answer = self.session.client.sync_once(asked).await;
             let done = match answer {
                 Ok(response) => {
                     let empty = response.rooms.is_empty() && response.to_device.is_empty();
@@ -91,9 +97,16 @@ impl Follower {
                         sleep(BREATH).await;
                     }
                     self.backoff.reset();
+                    self.events = (self.events * 2).min(EVENTS);
                     self.take(response, board).await
                 }
-                Err(error) => Err(error.into()),
+                Err(error) => {
+                    let trouble = Trouble::from(error);
+                    if trouble.cut {
+                        self.events = (self.events / 8).max(1);
+                    }
+                    Err(trouble)
+                }
             };
             match done {
                 Ok(()) => board.up(&self.session),
@@ -256,11 +269,11 @@ fn changes_members(update: &JoinedRoomUpdate) -> bool {
 
 /// What we want to hear: rooms without the noise. Members only where somebody speaks, because the account may be in large
 /// rooms as well.
-fn filter() -> Filter {
+fn filter(events: u32) -> Filter {
     let lazy = LazyLoadOptions::Enabled { include_redundant_members: false };
     let none = || assign!(RoomEventFilter::default(), { types: Some(Vec::new()) });
     let room = assign!(RoomFilter::default(), {
-        timeline: assign!(RoomEventFilter::default(), { limit: Some(uint!(50)), lazy_load_options: lazy }),
+        timeline: assign!(RoomEventFilter::default(), { limit: Some(events.into()), lazy_load_options: lazy }),
         state: assign!(RoomEventFilter::default(), { lazy_load_options: lazy }),
         ephemeral: none(),
     });

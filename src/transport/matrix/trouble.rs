@@ -11,6 +11,7 @@ use matrix_sdk::{
     ruma::api::error::{Error as ApiError, ErrorKind, RetryAfter},
 };
 
+use super::gate;
 use crate::{
     delivery::{Reason, ReasonKind},
     transport::{Retry, SendError},
@@ -32,6 +33,8 @@ pub(super) struct Trouble {
     pub(super) token_gone: Option<Gone>,
     /// Whether the server has certainly not done what was asked for.
     pub(super) refused: bool,
+    /// The server's answer was larger than what is taken of it.
+    pub(super) cut: bool,
 }
 
 /// How a token ended.
@@ -46,7 +49,7 @@ pub(super) enum Gone {
 impl Trouble {
     /// Something without the server.
     pub(super) fn new(kind: ReasonKind, detail: impl AsRef<str>) -> Self {
-        Self { reason: Reason::new(kind, detail), wait: None, token_gone: None, refused: false }
+        Self { reason: Reason::new(kind, detail), wait: None, token_gone: None, refused: false, cut: false }
     }
 
     /// The refusal that the router is told.
@@ -68,7 +71,7 @@ pub(super) fn limited(wait: Duration) -> Reason {
 
 impl From<Reason> for Trouble {
     fn from(reason: Reason) -> Self {
-        Self { reason, wait: None, token_gone: None, refused: false }
+        Self { reason, wait: None, token_gone: None, refused: false, cut: false }
     }
 }
 
@@ -119,6 +122,9 @@ pub(super) fn from_network(error: &matrix_sdk::reqwest::Error) -> Trouble {
 }
 
 fn from_api(error: &ApiError) -> Trouble {
+    if let Some(trouble) = gate::told(error) {
+        return trouble;
+    }
     let told = |kind, what: &str| Trouble { refused: true, ..Trouble::new(kind, format!("{what}: {error}")) };
     let limit = |wait: Duration| {
         let wait = wait.clamp(Duration::from_millis(100), LONGEST);

@@ -111,6 +111,7 @@ impl NatsTransport {
             max_frame: settings.max_frame,
             leaks,
             // JetStream acks what it has written but not synced: by default its disk has it within two minutes.
+            per_peer: None,
             guarantee: Guarantee::Confirmed,
             cost: Cost::Shared,
         };

@@ -122,6 +122,7 @@ impl NostrTransport {
             max_frame: limits::ENVELOPE_BYTES.min(settings.piece_bytes * chunk::PIECES),
             leaks,
             // An OK says that the relay has taken the event, not that it is on its disk.
+            per_peer: None,
             guarantee: Guarantee::Confirmed,
             cost: Cost::Shared,
         };

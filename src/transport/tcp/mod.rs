@@ -81,6 +81,7 @@ impl TcpTransport {
             latency: LatencyClass::Instant,
             max_frame: limits::ENVELOPE_BYTES,
             leaks: vec![Leak::AddressToPeer, Leak::BothEndsToNetwork, Leak::Timing],
+            per_peer: None,
             guarantee: Guarantee::Confirmed,
             cost: Cost::Free,
         };

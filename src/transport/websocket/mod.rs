@@ -88,6 +88,7 @@ impl WebsocketTransport {
             latency: LatencyClass::Fast,
             max_frame: limits::ENVELOPE_BYTES,
             leaks,
+            per_peer: None,
             guarantee: Guarantee::Durable,
             cost: Cost::Shared,
         };

@@ -1,6 +1,7 @@
 //! Nodes over Matrix, against a real Synapse; and matrix-nio, an independent client, in the same encrypted room.
 
 mod carrier;
+mod hostile;
 
 use std::process::Stdio;
 
