@@ -19,7 +19,8 @@ impl Home {
     /// Takes the home for this process.
     ///
     /// # Errors
-    /// [`HomeError::InUse`] when another process holds it.
+    /// [`HomeError::InUse`] when another process holds it, [`HomeError::Io`] when the file cannot be opened or locked (some network
+    /// file systems have no locks).
     pub fn lock(&self) -> Result<HomeLock, HomeError> {
         let path = self.root.join("run/lock");
         let io = || HomeError::io(&path);
@@ -31,11 +32,15 @@ impl Home {
             .mode(0o600)
             .open(&path)
             .map_err(io())?;
-        if rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_err() {
-            let mut pid = String::new();
-            // Only for the message: the holder may be writing it just now.
-            let _ = (&mut file).take(20).read_to_string(&mut pid);
-            return Err(HomeError::InUse { home: self.root.clone(), pid: pid.trim().to_owned() });
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => {
+                let mut pid = String::new();
+                // Only for the message: the holder may be writing it just now.
+                let _ = (&mut file).take(20).read_to_string(&mut pid);
+                return Err(HomeError::InUse { home: self.root.clone(), pid: pid.trim().to_owned() });
+            }
+            Err(fs::TryLockError::Error(error)) => return Err(io()(error)),
         }
         file.set_len(0).and_then(|()| file.rewind()).map_err(io())?;
         writeln!(file, "{}", std::process::id()).map_err(io())?;
