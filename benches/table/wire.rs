@@ -12,7 +12,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use skcomm_tui::{transport::registry::TransportConfig, wire::Envelope};
+use skcomm_tui::{
+    transport::registry::TransportConfig,
+    wire::{Envelope, PayloadType},
+};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -96,7 +99,7 @@ async fn file() -> Vec<Figure> {
     let mut figures = count("file", &alice, &bob, "content of the files", archived).await;
     exchange(&alice, &bob, &text(1024, 2), 1, 1).await;
     settled(shared.path()).await;
-    figures.extend(frame(&largest_in(shared.path())));
+    figures.extend(frame(&largest_message_in(shared.path())));
     alice.stop().await;
     bob.stop().await;
     figures
@@ -123,15 +126,18 @@ fn frame(bytes: &[u8]) -> Vec<Figure> {
     ]
 }
 
-/// The largest frame below `folder` that does not introduce its sender with a certificate.
-fn largest_in(folder: &Path) -> Vec<u8> {
+/// The largest frame of a message below `folder` that does not introduce its sender with a certificate.
+fn largest_message_in(folder: &Path) -> Vec<u8> {
     fn files(folder: &Path) -> Vec<PathBuf> {
         let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
         entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
     }
     let all = files(folder).into_iter().map(|path| std::fs::read(path).unwrap());
-    let introduces = |frame: &Vec<u8>| Envelope::decode(frame).unwrap().envelope.from.certificate.is_some();
-    all.filter(|frame| !introduces(frame)).max_by_key(Vec::len).unwrap()
+    let wanted = |frame: &Vec<u8>| {
+        let envelope = Envelope::decode(frame).unwrap().envelope;
+        envelope.payload.kind == PayloadType::Message && envelope.from.certificate.is_none()
+    };
+    all.filter(wanted).max_by_key(Vec::len).unwrap()
 }
 
 /// Counts what `moved` grows by, for each message.

@@ -237,17 +237,16 @@ impl Keymap {
         next.into_iter().map(hint).collect()
     }
 
-    /// The keys that run exactly `cmd`, the shortest first, with the context in which they do.
-    pub fn keys_for(&self, cmd: &Cmd) -> Vec<(Context, String)> {
-        let mut found: Vec<(Context, &Vec<Key>)> = self
-            .bindings
-            .iter()
-            .flat_map(|(context, table)| table.values().map(move |binding| (*context, binding)))
-            .filter(|(_, binding)| binding.cmd == *cmd)
-            .map(|(context, binding)| (context, &binding.keys))
-            .collect();
-        found.sort_by_key(|(context, keys)| (keys.len(), *context));
-        found.into_iter().map(|(context, keys)| (context, show_keys(keys))).collect()
+    /// The shortest binding of each command that has any, in whatever context.
+    pub fn shortest(&self) -> BTreeMap<&Cmd, &Binding> {
+        let mut found: BTreeMap<&Cmd, &Binding> = BTreeMap::new();
+        for binding in self.bindings.values().flat_map(BTreeMap::values) {
+            let known = found.entry(&binding.cmd).or_insert(binding);
+            if binding.keys.len() < known.keys.len() {
+                *known = binding;
+            }
+        }
+        found
     }
 
     /// The keys that run `cmd` when `context` has the focus, the shortest; for labels such as "F1 help".

@@ -1,5 +1,7 @@
 //! The help: made from the command table and the active keymap, so that it is never wrong.
 
+use std::collections::BTreeMap;
+
 use ratatui::{layout::Rect, text::Line};
 
 use super::{
@@ -8,7 +10,7 @@ use super::{
 };
 use crate::tui::{
     command::{self, Cmd, CommandSpec},
-    keymap::{Context, show_keys},
+    keymap::{Binding, Context, show_keys},
     model::{Focus, Model},
     text,
     theme::Role,
@@ -44,8 +46,9 @@ fn overview(model: &Model, width: usize) -> Vec<Line<'static>> {
     }
     signs(model, width, &mut lines);
     heading(model, "Every command (run it by name with the palette)", &mut lines);
+    let bound = model.keymap.shortest();
     for spec in command::table() {
-        lines.extend(entry(model, &keys_of(model, spec), &spec.usage(), spec.doc, width));
+        lines.extend(entry(model, &keys_of(&bound, spec), &spec.usage(), spec.doc, width));
     }
     lines
 }
@@ -98,9 +101,9 @@ fn bindings(model: &Model, context: Context, width: usize, lines: &mut Vec<Line<
     }
 }
 
-fn keys_of(model: &Model, spec: &CommandSpec) -> String {
+fn keys_of(bound: &BTreeMap<&Cmd, &Binding>, spec: &CommandSpec) -> String {
     let cmd = spec.runs_bare().then(|| command::parse(spec.name).ok()).flatten();
-    cmd.and_then(|cmd| model.keymap.keys_for(&cmd).into_iter().next()).map(|(_, keys)| keys).unwrap_or_default()
+    cmd.and_then(|cmd| bound.get(&cmd)).map(|binding| show_keys(&binding.keys)).unwrap_or_default()
 }
 
 /// Keys, what they do, and more about it; where there is little room, that on lines of its own.

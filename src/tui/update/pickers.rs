@@ -4,7 +4,7 @@ use super::{Effects, commands, conversation};
 use crate::tui::{
     command::{self, ArgKind, Cmd, CommandError, CommandSpec},
     fuzzy::{Fuzzy, Match},
-    keymap::PRESETS as KEYMAPS,
+    keymap::{PRESETS as KEYMAPS, show_keys},
     model::{Focus, Input, Model, Overlay, Picker, PickerAction, PickerItem},
     theme::PRESETS as THEMES,
 };
@@ -108,9 +108,10 @@ fn palette(model: &Model, text: &str) -> (Vec<PickerItem>, Option<String>) {
     if let Some(spec) = command::find(name).filter(|_| text.contains(' ')) {
         return arguments(model, spec, text, rest);
     }
+    let bound = model.keymap.shortest();
     let items = command::table().iter().map(|spec| {
         let cmd = spec.runs_bare().then(|| command::parse(spec.name).ok()).flatten();
-        let keys = cmd.as_ref().and_then(|cmd| model.keymap.keys_for(cmd).into_iter().next()).map(|(_, keys)| keys);
+        let keys = cmd.as_ref().and_then(|cmd| bound.get(cmd)).map(|binding| show_keys(&binding.keys));
         let action = cmd.map_or_else(|| PickerAction::Fill(format!("{} ", spec.name)), PickerAction::Run);
         let (label, note) = (spec.usage(), spec.doc.to_owned());
         PickerItem { label, note, right: keys.unwrap_or_default(), action, matched: Vec::new() }
