@@ -40,8 +40,7 @@ pub(super) fn dearmor<'a>(input: &'a [u8], kind: Kind, what: &'static str) -> Re
 const LINE: usize = 64 + 1;
 
 /// What is in a block as this program and most others write it: no headers, full lines, perhaps a checksum, which is not
-/// looked at (RFC 9580 section 6.1). None for anything else: that is left to the reader that knows all forms, which takes
-/// ten times as long.
+/// looked at (RFC 9580 section 6.1). None for anything else: that is left to the reader that knows all forms, and takes longer.
 fn plain_block(text: &[u8], kind: &Kind) -> Option<Vec<u8>> {
     let label: &[u8] = match kind {
         Kind::Message => b"MESSAGE-----",
