@@ -66,11 +66,26 @@ impl LaunchError {
     }
 }
 
-/// Runs the program until the user leaves it.
+/// Runs the program until the user leaves it. For a process's first thread: installs the TLS provider and makes a
+/// tokio runtime of its own.
 ///
 /// # Errors
 /// In words that say what to do; the terminal is restored by then.
-pub async fn run(launch: Launch) -> Result<(), LaunchError> {
+// Here and not in the program's own file: a future is compiled where it is driven, and here it is once, with all else.
+pub fn main(launch: Launch) -> Result<(), LaunchError> {
+    // More than one provider may be linked; this one is meant. It fails only if one is installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(LaunchError::io("The program's threads cannot be started"))?;
+    let ended = runtime.block_on(run(launch));
+    // A thread that hangs on a dead network folder must not keep the program from ending.
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    ended
+}
+
+async fn run(launch: Launch) -> Result<(), LaunchError> {
     match launch.demo {
         Some(options) => run_demo(options, launch.screen).await,
         None => run_home(launch).await,

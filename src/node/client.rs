@@ -61,7 +61,7 @@ async fn converse(stream: UnixStream, mut calls: mpsc::Receiver<Call>, events: b
             }
             line = lines.next() => {
                 let Some(Ok(text)) = line else { break };
-                match serde_json::from_str::<Line>(&text) {
+                match Line::read(&text) {
                     Ok(line) => take(line, &mut waiting, &events),
                     Err(error) => tracing::warn!(%error, "the node said something unknown"),
                 }
@@ -75,13 +75,13 @@ async fn converse(stream: UnixStream, mut calls: mpsc::Receiver<Call>, events: b
 
 fn take(line: Line, waiting: &mut BTreeMap<u64, Answer>, events: &broadcast::Sender<Event>) {
     let (id, answer) = match line {
-        Line::Event { params, .. } => {
+        Line::Event(event) => {
             // Nobody may be listening to events in this process.
-            let _ = events.send(params);
+            let _ = events.send(event);
             return;
         }
-        Line::Result { id, result, .. } => (id, Ok(result)),
-        Line::Error { id, error, .. } => (id, Err(error.into_node_error())),
+        Line::Result { id, result } => (id, Ok(result)),
+        Line::Error { id, error } => (id, Err(error.into_node_error())),
     };
     if let Some(to) = id.as_u64().and_then(|id| waiting.remove(&id)) {
         to.give(answer);

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use futures_util::{StreamExt as _, future::BoxFuture, stream::FuturesOrdered};
+use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesOrdered};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::{
@@ -159,12 +159,13 @@ impl Core {
         done: impl FnOnce(&mut Self, T) + Send + 'static,
     ) -> tokio::task::AbortHandle {
         let back = self.done.clone();
-        let task = tokio::spawn(async move {
+        let task = async move {
             let result = work.await;
             // The core may have stopped meanwhile; what it must not forget is in the store.
             let _ = back.send(Box::new(move |core: &mut Self| done(core, result)));
-        });
-        task.abort_handle()
+        };
+        // Boxed, tokio's part of a task is compiled once and not for each caller.
+        tokio::spawn(task.boxed()).abort_handle()
     }
 
     /// Writes to the store and runs `done` here once it is durable.

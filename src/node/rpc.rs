@@ -1,10 +1,11 @@
 //! The control socket's language: JSON-RPC 2.0, one object a line.
 //!
-//! A request's `method` and `params` are a [`Command`] as serde writes it; `subscribe` (no params) turns on
-//! notifications, whose method is `event` and whose params are an [`Event`].
+//! A request's `method` and `params` are a [`Command`]'s name and what it holds; `subscribe` (no params) turns on
+//! notifications, whose method is `event` and whose params are an [`Event`]: its name in `event`, what it holds in
+//! `data`. A result is a [`Reply`]: its name in `kind`, what it holds in `value`.
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::{Deserialize, Serialize, de::DeserializeOwned, ser::Error as _};
+use serde_json::{Map, Value};
 
 use super::{Command, Event, NodeError, NodeErrorKind, Reply};
 
@@ -39,12 +40,63 @@ pub(super) enum Asked {
 }
 
 /// A line from the node.
-#[derive(Debug, Deserialize, Serialize)]
-#[serde(untagged)]
+#[derive(Debug)]
 pub(super) enum Line {
-    Event { jsonrpc: String, method: String, params: Event },
-    Result { jsonrpc: String, id: Value, result: Reply },
-    Error { jsonrpc: String, id: Value, error: RpcError },
+    Event(Event),
+    Result { id: Value, result: Reply },
+    Error { id: Value, error: RpcError },
+}
+
+/// A line from the node as it is written: an event has `method` and `params`, an answer `id` and one of the others.
+///
+/// Names and contents of events and replies are values here, taken apart and put together by [`part`] and [`join`]:
+/// serde's own tagged enums would be compiled for three more formats, which nobody uses.
+#[derive(Debug, Default, Deserialize, Serialize)]
+struct Written {
+    jsonrpc: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    method: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    params: Option<EventParams>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    result: Option<ReplyResult>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    error: Option<RpcError>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+struct EventParams {
+    event: String,
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    data: Value,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+struct ReplyResult {
+    kind: String,
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    value: Value,
+}
+
+/// An enum's value as its variant's name and what the variant holds (null for nothing).
+fn part<T: Serialize>(value: &T) -> serde_json::Result<(String, Value)> {
+    match serde_json::to_value(value)? {
+        Value::String(name) => Ok((name, Value::Null)),
+        Value::Object(named) => named.into_iter().next().ok_or_else(|| serde_json::Error::custom("no variant")),
+        _ => Err(serde_json::Error::custom("no variant")),
+    }
+}
+
+/// The reverse of [`part`]. A variant that holds named fields may be given with null for none of them.
+fn join<T: DeserializeOwned>(name: String, content: Value) -> serde_json::Result<T> {
+    let holding =
+        |name: String, content: Value| serde_json::from_value(Value::Object(Map::from_iter([(name, content)])));
+    if !content.is_null() {
+        return holding(name, content);
+    }
+    serde_json::from_value(Value::String(name.clone())).or_else(|_| holding(name, Value::Object(Map::new())))
 }
 
 /// JSON-RPC's error object.
@@ -62,15 +114,9 @@ fn version() -> String {
 impl Request {
     /// The request for `command`.
     pub(super) fn command(id: u64, command: &Command) -> Result<Self, NodeError> {
-        let mut value = serde_json::to_value(command)
+        let (method, params) = part(command)
             .map_err(|e| NodeError::new(NodeErrorKind::Internal, format!("the command cannot be written: {e}")))?;
-        let method = value["method"].take();
-        Ok(Self {
-            jsonrpc: version(),
-            id: id.into(),
-            method: method.as_str().unwrap_or_default().to_owned(),
-            params: value["params"].take(),
-        })
+        Ok(Self { jsonrpc: version(), id: id.into(), method, params })
     }
 
     /// The request to be told of events.
@@ -103,25 +149,22 @@ impl Request {
             return Ok(Asked::Subscribe);
         }
         let empty = self.params.is_null() || self.params.as_object().is_some_and(serde_json::Map::is_empty);
-        let mut value = serde_json::json!({ "method": self.method });
-        if !empty {
-            value["params"] = self.params;
-        }
-        serde_json::from_value(value).map(|command| Asked::Command(Box::new(command))).map_err(|e| e.to_string())
+        let params = if empty { Value::Null } else { self.params };
+        join(self.method, params).map(|command| Asked::Command(Box::new(command))).map_err(|e| e.to_string())
     }
 }
 
 impl Line {
     /// The notification of an event.
     pub(super) fn event(event: Event) -> Self {
-        Self::Event { jsonrpc: version(), method: "event".into(), params: event }
+        Self::Event(event)
     }
 
     /// The answer to what is no valid request.
     fn refusal(id: Value, code: i64, why: String) -> Box<Self> {
         let error = NodeError::new(NodeErrorKind::Invalid, why);
         let error = RpcError { code, message: error.message.to_string(), data: Some(error) };
-        Box::new(Self::Error { jsonrpc: version(), id, error })
+        Box::new(Self::Error { id, error })
     }
 
     /// The answer to bytes that are no line.
@@ -130,26 +173,63 @@ impl Line {
     }
 
     /// The line as text, without its end. What is too long for the other side becomes an error that says so.
-    pub(super) fn encode(&self) -> String {
-        let text = serde_json::to_string(self).unwrap_or_else(|e| self.instead(&e.to_string()));
-        if text.len() < LINE_BYTES_MAX { text } else { self.instead("the answer is too long; ask for fewer messages") }
+    pub(super) fn encode(self) -> String {
+        let id = match &self {
+            Self::Event(_) => None,
+            Self::Result { id, .. } | Self::Error { id, .. } => Some(id.clone()),
+        };
+        match self.write() {
+            Ok(text) if text.len() < LINE_BYTES_MAX => text,
+            Ok(_) => Self::instead(id, "the answer is too long; ask for fewer messages"),
+            Err(error) => Self::instead(id, &error.to_string()),
+        }
     }
 
-    fn instead(&self, why: &str) -> String {
-        let id = match self {
-            Self::Event { .. } => return serde_json::to_string(&Self::event(Event::Lagged(1))).unwrap_or_default(),
-            Self::Result { id, .. } | Self::Error { id, .. } => id.clone(),
+    fn write(self) -> serde_json::Result<String> {
+        let written = Written { jsonrpc: version(), ..Written::default() };
+        let written = match self {
+            Self::Event(event) => {
+                let (event, data) = part(&event)?;
+                Written { method: Some("event".into()), params: Some(EventParams { event, data }), ..written }
+            }
+            Self::Result { id, result } => {
+                let (kind, value) = part(&result)?;
+                Written { id: Some(id), result: Some(ReplyResult { kind, value }), ..written }
+            }
+            Self::Error { id, error } => Written { id: Some(id), error: Some(error), ..written },
         };
-        let error = NodeError::new(NodeErrorKind::Invalid, why);
-        serde_json::to_string(&Self::answer(id, Err(error))).unwrap_or_default()
+        serde_json::to_string(&written)
+    }
+
+    /// What is said instead of an event, or of the answer to `id`, that cannot be.
+    fn instead(id: Option<Value>, why: &str) -> String {
+        let line = match id {
+            None => Self::event(Event::Lagged(1)),
+            Some(id) => Self::answer(id, Err(NodeError::new(NodeErrorKind::Invalid, why))),
+        };
+        line.write().unwrap_or_default()
+    }
+
+    /// Reads a line of the node.
+    ///
+    /// # Errors
+    /// What is no such line, and names of events and replies that are not known here.
+    pub(super) fn read(text: &str) -> serde_json::Result<Self> {
+        let Written { id, params, result, error, .. } = serde_json::from_str(text)?;
+        let id = id.unwrap_or_default();
+        match (params, result, error) {
+            (_, _, Some(error)) => Ok(Self::Error { id, error }),
+            (_, Some(ReplyResult { kind, value }), None) => Ok(Self::Result { id, result: join(kind, value)? }),
+            (Some(EventParams { event, data }), None, None) => Ok(Self::Event(join(event, data)?)),
+            (None, None, None) => Err(serde_json::Error::custom("neither an answer nor an event")),
+        }
     }
 
     /// The answer to request `id`.
     pub(super) fn answer(id: Value, answer: Result<Reply, NodeError>) -> Self {
         match answer {
-            Ok(result) => Self::Result { jsonrpc: version(), id, result },
+            Ok(result) => Self::Result { id, result },
             Err(error) => Self::Error {
-                jsonrpc: version(),
                 id,
                 error: RpcError {
                     code: if error.kind == NodeErrorKind::Invalid { INVALID_PARAMS } else { COMMAND_FAILED },
@@ -227,7 +307,7 @@ mod tests {
     #[test]
     fn an_answer_that_is_too_long_becomes_an_error() {
         let line = Line::answer(3.into(), Ok(Reply::Certificate("x".repeat(LINE_BYTES_MAX))));
-        match serde_json::from_str(&line.encode()).unwrap() {
+        match Line::read(&line.encode()).unwrap() {
             Line::Error { id, error, .. } => assert_eq!((id, error.code), (3.into(), INVALID_PARAMS)),
             _ => panic!("sent as it is"),
         }
@@ -240,10 +320,29 @@ mod tests {
             Line::answer(1.into(), Ok(Reply::Done)),
             Line::answer(2.into(), Err(NodeError::new(NodeErrorKind::Refused, "no"))),
         ];
-        let back: Vec<Line> =
-            lines.iter().map(|l| serde_json::from_str(&serde_json::to_string(l).unwrap()).unwrap()).collect();
-        assert!(matches!(&back[0], Line::Event { params: Event::Stopping, .. }));
+        let back: Vec<Line> = lines.into_iter().map(|line| Line::read(&line.encode()).unwrap()).collect();
+        assert!(matches!(&back[0], Line::Event(Event::Stopping)));
         assert!(matches!(&back[1], Line::Result { result: Reply::Done, .. }));
         assert!(matches!(&back[2], Line::Error { .. }));
+        assert!(Line::read(r#"{"jsonrpc":"2.0","id":1}"#).is_err());
+        assert!(Line::read(r#"{"jsonrpc":"2.0","id":1,"result":{"kind":"unheard"}}"#).is_err());
+    }
+
+    #[test]
+    fn names_and_contents_stand_apart_on_the_wire() {
+        for (line, expected) in [
+            (Line::event(Event::Stopping), r#"{"jsonrpc":"2.0","method":"event","params":{"event":"stopping"}}"#),
+            (
+                Line::event(Event::Lagged(3)),
+                r#"{"jsonrpc":"2.0","method":"event","params":{"event":"lagged","data":3}}"#,
+            ),
+            (Line::answer(1.into(), Ok(Reply::Done)), r#"{"jsonrpc":"2.0","id":1,"result":{"kind":"done"}}"#),
+            (
+                Line::answer(Value::Null, Ok(Reply::Count(2))),
+                r#"{"jsonrpc":"2.0","id":null,"result":{"kind":"count","value":2}}"#,
+            ),
+        ] {
+            assert_eq!(line.encode(), expected);
+        }
     }
 }

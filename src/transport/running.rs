@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::FutureExt as _;
 use tokio::{sync::Notify, task::JoinHandle, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -66,11 +67,9 @@ pub(super) struct Tasks {
 
 impl Tasks {
     /// Runs `task` until it ends or all are stopped, which drops it.
-    pub(super) fn spawn<F>(&self, task: F)
-    where
-        F: Future<Output: Send + 'static> + Send + 'static,
-    {
-        self.tracker.spawn(self.stop.clone().run_until_cancelled_owned(task));
+    pub(super) fn spawn<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) {
+        // Boxed, tokio's part of a task is compiled once and not for each caller.
+        self.tracker.spawn(self.stop.clone().run_until_cancelled_owned(task.boxed()));
     }
 
     /// Runs `task` until it ends by itself; it must heed [`Tasks::stop`].

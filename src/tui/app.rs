@@ -423,10 +423,12 @@ impl App {
 
     fn spawn(&self, task: impl Future<Output = Outcome> + Send + 'static) {
         let outcomes = self.outcomes.clone();
-        tokio::spawn(async move {
+        let task = async move {
             // The screen may have been left meanwhile.
             let _ = outcomes.send(task.await).await;
-        });
+        };
+        // Boxed, tokio's part of a task is compiled once and not for each caller.
+        tokio::spawn(task.boxed());
     }
 
     /// Writes a sequence that draws nothing.

@@ -18,7 +18,7 @@ pub type PeerRef = String;
 
 /// What a face can ask.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "method", content = "params", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Command {
     /// Compose, seal, store and route a message. Answer: [`Reply::Sent`].
     Send(SendRequest),
@@ -206,7 +206,7 @@ pub enum Command {
 
 /// What the node answers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", content = "value", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Reply {
     /// It is done.
     Done,

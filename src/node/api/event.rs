@@ -11,7 +11,7 @@ use crate::{
 
 /// What the node reports by itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "event", content = "data", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Event {
     /// A message came in or was composed (also by another face).
     Message(Box<Message>),
