@@ -276,8 +276,8 @@ mod tests {
             r#"{"jsonrpc":"2.0","id":1,"method":"peers"}"#,
             r#"{"jsonrpc":"2.0","id":1,"method":"peers","params":{}}"#,
             r#"{"jsonrpc":"2.0","id":"a","method":"peers","params":null}"#,
-            r#"{"jsonrpc":"2.0","id":1,"method":"history"}"#,
-            r#"{"jsonrpc":"2.0","id":1,"method":"history","params":{}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"queue_list"}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"queue_list","params":{}}"#,
         ] {
             assert!(Request::read(line).is_ok(), "{line}");
         }
