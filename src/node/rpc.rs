@@ -50,7 +50,7 @@ pub(super) enum Line {
 /// A line from the node as it is written: an event has `method` and `params`, an answer `id` and one of the others.
 ///
 /// Names and contents of events and replies are values here, taken apart and put together by [`part`] and [`join`]:
-/// serde's own tagged enums would be compiled for three more formats, which nobody uses.
+/// serde's own tagged enums would be compiled for its buffers as well.
 #[derive(Debug, Default, Deserialize, Serialize)]
 struct Written {
     jsonrpc: String,
